@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# make            build/porttrace
+# make run        install what is missing, build, trace (ARGS='--port 60609')
+# make check      install what is missing, build with sanitizers, run all tests
+# make help       the other targets
+#
+# V=1 shows the commands. SAN=1 builds with the sanitizers, under build/san.
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+DESTDIR ?=
+ARGS ?=
+SAN ?=
+ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
+
+CC ?= gcc
+CLANG ?= clang
+LLVM_STRIP ?= llvm-strip
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+BUILD := build$(if $(SAN),/san)
+WARN := -Wall -Wextra -Wtype-limits -Werror -Wunused-function -Wstrict-prototypes
+CFLAGS ?= -O2 -g
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+ALL_CFLAGS := -std=gnu11 $(WARN) -I. -I$(BUILD) -D_GNU_SOURCE -DPORTTRACE_VERSION='"$(VERSION)"' \
+	$(CFLAGS) $(if $(SAN),$(SANITIZE))
+LIBS := -lbpf -lelf -lz -lcap-ng
+TEST_LIBS := -lcmocka -ljansson -lpthread
+
+# What each package is for: docs/development.md
+BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libcap-ng-dev
+GUEST_PACKAGES := qemu-system-x86 busybox-static cpio
+CHECK_PACKAGES := libcmocka-dev libjansson-dev
+
+SOURCES := $(filter-out user/cmd/main.c,$(sort $(wildcard user/*/*.c)))
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+MAIN := $(BUILD)/user/cmd/main.o
+UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/test_*.c)))
+LIVE_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/live/test_*.c)))
+LIVE_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(wildcard tests/live/test_*.c),\
+	$(sort $(wildcard tests/live/*.c))))
+SKELETON := $(BUILD)/porttrace.skel.h
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)';)
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all run check deps clean install uninstall format lint help \
+	tests check-unit check-live check-kernels bench
+
+all: $(BUILD)/porttrace
+
+# ---- build --------------------------------------------------------------------
+
+$(BUILD)/porttrace: $(OBJECTS) $(MAIN)
+	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LDFLAGS) $(LIBS)
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+# Only the loader includes the skeleton.
+$(BUILD)/user/live/loader.o: $(SKELETON)
+
+$(BUILD)/%.bpf.o: bpf/%.bpf.c Makefile
+	@mkdir -p $(@D)
+	@command -v $(CLANG) >/dev/null || { echo "make: $(CLANG) is missing: run 'make deps'"; exit 1; }
+	$(call say,BPF,$<)$(CLANG) -target bpf -O2 -g -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror \
+		-Wno-unused-parameter -Ivmlinux -Ibpf -MMD -MP -c $< -o $@
+	$(Q)$(LLVM_STRIP) -g $@
+
+$(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name porttrace_bpf > $@
+
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(OBJECTS)
+	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LDFLAGS) $(LIBS) $(TEST_LIBS)
+
+$(BUILD)/tests/live/test_%: $(BUILD)/tests/live/test_%.o $(LIVE_SUPPORT)
+	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LDFLAGS) $(TEST_LIBS)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# ---- use ----------------------------------------------------------------------
+
+run: deps
+	@$(MAKE) --no-print-directory all
+	$(Q)tests/vm/run-here-or-guest $(BUILD)/porttrace $(ARGS)
+
+deps:
+	$(Q).ci/install-packages $(BUILD_PACKAGES) $(GUEST_PACKAGES) $(CHECK_PACKAGES)
+
+install: all
+	$(Q)install -D -m 0755 $(BUILD)/porttrace $(DESTDIR)$(PREFIX)/sbin/porttrace
+
+uninstall:
+	$(Q)rm -f $(DESTDIR)$(PREFIX)/sbin/porttrace
+
+clean:
+	$(Q)rm -rf build
+
+help:
+	@sed -n '3,8s/^# \{0,1\}//p' Makefile
+	@echo "make deps | install [DESTDIR= PREFIX=] | uninstall | clean | format | lint"
+	@echo "make check-unit | check-live | check-kernels | bench"
+
+# ---- tests --------------------------------------------------------------------
+
+check: deps
+	$(Q)tests/run-all
+
+tests: $(UNIT_TESTS) $(LIVE_TESTS) $(BUILD)/porttrace
+
+check-unit check-live:
+	@$(MAKE) --no-print-directory SAN=1 tests
+	$(Q)tests/run-all $(@:check-%=%)
+
+check-kernels: deps
+	@$(MAKE) --no-print-directory SAN=1 tests
+	$(Q)tests/run-kernels
+
+bench: deps
+	@$(MAKE) --no-print-directory all
+	$(Q)tests/bench/run
+
+lint:
+	$(Q)tests/lint
+
+format:
+	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Records into the ring. Every function here either sends one or counts a loss. */
+#ifndef PORTTRACE_EMIT_BPF_H
+#define PORTTRACE_EMIT_BPF_H
+
+#include "filter.bpf.h"
+#include "inflight.bpf.h"
+
+/* The reader is woken by the record that crosses the mark, not by each one. */
+#define WAKEUP_SPAN 4096
+
+static __always_inline void *record_reserve(__u64 size)
+{
+	void *rec;
+
+	if (!enabled)
+		return (void *)0;
+	rec = bpf_ringbuf_reserve(&ring, size, 0);
+	if (rec)
+		__builtin_memset(rec, 0, size);
+	else
+		__sync_fetch_and_add(&lost_records, 1);
+	return rec;
+}
+
+static __always_inline void record_submit(void *rec)
+{
+	__u64 fill = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+
+	bpf_ringbuf_submit(rec, fill - wakeup_at < WAKEUP_SPAN ? BPF_RB_FORCE_WAKEUP
+							       : BPF_RB_NO_WAKEUP);
+}
+
+static __always_inline void head_fill(struct pt_rec_head *head, enum pt_kind kind, __u16 size,
+				      struct sock_common *sk, __u64 id, __u16 port)
+{
+	struct net *net = sock_net(sk);
+
+	head->kind = kind;
+	head->version = PT_ABI_VERSION;
+	head->size = size;
+	head->lost = (__u32)lost_records;
+	head->ts = bpf_ktime_get_boot_ns();
+	head->sock = id;
+	head->netns_cookie = netns_cookie(net);
+	head->netns = net->ns.inum;
+	head->port = port;
+	head->proto = IPPROTO_TCP;
+	head->family = sk->skc_family;
+}
+
+/* What ALLOC and FAIL say beyond the socket itself. */
+struct port_facts {
+	enum pt_via via;
+	__u16 port;
+	__u8 proto;
+	__u32 vrf;
+	__u32 flags;
+	__s32 error;
+	__u64 start; /* of the search; 0: missed */
+};
+
+static __always_inline void emit_port(enum pt_kind kind, struct sock *sk, struct port_facts facts)
+{
+	struct pt_rec_port *rec;
+
+	rec = record_reserve(sizeof(*rec));
+	if (!rec)
+		return;
+	head_fill(&rec->head, kind, sizeof(*rec), &sk->__sk_common, sock_id_make(sk), facts.port);
+	rec->head.proto = facts.proto;
+	rec->head.vrf = facts.vrf;
+	tuple_fill(&rec->tuple, &sk->__sk_common);
+	task_fill(&rec->task, &facts.flags);
+	if (facts.start) {
+		facts.flags |= PT_F_SEARCHED;
+		rec->search_ns = rec->head.ts - facts.start;
+	}
+	rec->head.flags = facts.flags;
+	rec->error = facts.error;
+	rec->via = facts.via;
+	record_submit(rec);
+}
+
+/* Cookies count up; addresses are 64 bytes apart. */
+static __always_inline __u64 *released_slot(__u64 id)
+{
+	return &released[(id ^ id >> 6) & (RELEASED_SLOTS - 1)];
+}
+
+/* The slot of the socket's last RELEASE is cleared: it may let go again. */
+static __always_inline void emit_alloc(struct sock *sk, struct port_facts facts)
+{
+	__u64 id = sock_id_make(sk);
+	__u64 *last = released_slot(id);
+
+	if (*last == id)
+		*last = 0;
+	emit_port(PT_REC_ALLOC, sk, facts);
+}
+
+static __always_inline void emit_release(struct sock *sk, __u64 id, __u8 proto)
+{
+	__u16 port = sk->__sk_common.skc_num;
+	__u64 *last = released_slot(id);
+	struct pt_rec_head *rec;
+
+	if (*last == id)
+		return;
+	*last = id;
+	rec = record_reserve(sizeof(*rec));
+	if (!rec)
+		return;
+	head_fill(rec, PT_REC_RELEASE, sizeof(*rec), &sk->__sk_common, id, port);
+	rec->proto = proto;
+	rec->vrf = proto == IPPROTO_TCP ? PT_VRF_UNKNOWN : 0;
+	record_submit(rec);
+}
+
+/* CONNECT and TW_BEGIN: what a TCP socket that holds a port does with it. */
+static __always_inline void emit_tuple(enum pt_kind kind, struct sock *sk, __u64 id, __u64 tw,
+				       __u32 flags)
+{
+	struct pt_rec_tuple *rec = record_reserve(sizeof(*rec));
+
+	if (!rec)
+		return;
+	head_fill(&rec->head, kind, sizeof(*rec), &sk->__sk_common, id,
+		  sk->__sk_common.skc_num);
+	rec->head.vrf = PT_VRF_UNKNOWN;
+	rec->head.flags = flags;
+	tuple_fill(&rec->tuple, &sk->__sk_common);
+	rec->tw = tw;
+	record_submit(rec);
+}
+
+static __always_inline void emit_tw_end(struct inet_timewait_sock *tw, __u64 id, __u32 vrf,
+					__u32 flags, __u64 taker)
+{
+	struct pt_rec_tw_end *rec = record_reserve(sizeof(*rec));
+
+	if (!rec)
+		return;
+	head_fill(&rec->head, PT_REC_TW_END, sizeof(*rec), &tw->__tw_common, id,
+		  tw->__tw_common.skc_num);
+	rec->head.vrf = vrf;
+	rec->head.flags = flags;
+	rec->tw = (__u64)tw;
+	rec->taker = taker;
+	record_submit(rec);
+}
+
+#endif /* PORTTRACE_EMIT_BPF_H */

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The records that the BPF programs put into the ring: the one header that the
+ * kernel side and the user side share. Fixed-width, no pointers, every byte
+ * named. A reader believes nothing of a record before kind, size and version
+ * were checked (user/event/decode.c).
+ */
+#ifndef PORTTRACE_EVENT_ABI_H
+#define PORTTRACE_EVENT_ABI_H
+
+#ifndef __bpf__ /* there, vmlinux.h has the types */
+#include <linux/types.h>
+#endif
+
+#define PT_ABI_VERSION 1
+#define PT_COMM_LEN 16 /* TASK_COMM_LEN */
+
+/*
+ * Not in this record, though ALLOC had it: the bucket is out of a tracing
+ * program's direct reach where a socket lets go, and the socket's device may
+ * have changed since. FAIL: a device is set, and there is no bucket to ask.
+ */
+#define PT_VRF_UNKNOWN (~0U)
+
+enum pt_kind {
+	PT_REC_ALLOC = 1,  /* struct pt_rec_port: a socket obtained a port */
+	PT_REC_FAIL,       /* struct pt_rec_port: the kernel refused a port */
+	PT_REC_CONNECT,    /* struct pt_rec_tuple: a bound socket chose its peer */
+	PT_REC_RELEASE,    /* struct pt_rec_head: a socket lets its port go */
+	PT_REC_TW_BEGIN,   /* struct pt_rec_tuple: a TIME_WAIT took the port over */
+	PT_REC_TW_END,     /* struct pt_rec_tw_end: that TIME_WAIT is gone */
+	PT_REC_KINDS,
+};
+
+/* How the port was obtained. The names that users see: user/event/event.c */
+enum pt_via {
+	PT_VIA_UNKNOWN, /* the program that tells it was missed */
+	PT_VIA_CONNECT,
+	PT_VIA_BIND,
+	PT_VIA_LISTEN,
+	PT_VIA_AUTOBIND,
+	PT_VIA_FIXED,
+	PT_VIA_ACCEPT,   /* user side only: from a dump */
+	PT_VIA_SNAPSHOT, /* user side only: from a dump */
+	PT_VIAS,
+};
+
+/* pt_rec_head.flags */
+enum pt_flag {
+	/* ALLOC: told by the second witness; the ledger may have it already. */
+	PT_F_SECOND = 1 << 0,
+	/* ALLOC, FAIL: search_ns holds a time. */
+	PT_F_SEARCHED = 1 << 1,
+	/* ALLOC, FAIL: the owner is a kernel thread. */
+	PT_F_KTHREAD = 1 << 2,
+	/* FAIL: the kernel took back, within the call, a port told by ALLOC. */
+	PT_F_ROLLBACK = 1 << 3,
+	/* FAIL: that errno was not seen (only the second witness ran). */
+	PT_F_NO_ERRNO = 1 << 4,
+	/* TW_BEGIN: the socket itself lets go in the same breath. */
+	PT_F_SOCK_GONE = 1 << 5,
+	/* TW_BEGIN: an orphan's FIN_WAIT2, not yet TIME_WAIT. */
+	PT_F_FIN_WAIT2 = 1 << 6,
+	/* TW_END: its timer was due. */
+	PT_F_EXPIRED = 1 << 7,
+	/* TW_END: a connect() took the port and the 4-tuple from it. */
+	PT_F_REUSED = 1 << 8,
+};
+
+struct pt_rec_head {
+	__u8 kind; /* enum pt_kind */
+	__u8 version;
+	__u16 size;   /* of the whole record, bytes */
+	__u32 lost;   /* records lost before this one, since the start, modulo 2^32 */
+	__u64 ts;     /* CLOCK_BOOTTIME, ns */
+	__u64 sock;   /* socket cookie; on kernels without one the address of the sock */
+	__u64 netns_cookie; /* 0 on those kernels */
+	__u32 netns;        /* inode number */
+	__u32 vrf;          /* l3mdev index of the bind bucket, or PT_VRF_UNKNOWN; 0 for UDP */
+	__u32 flags;        /* enum pt_flag */
+	__u16 port;         /* host order, like every port here */
+	__u8 proto;         /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 family;        /* AF_INET or AF_INET6: the socket's, not the address's */
+};
+
+/* Addresses are IPv6; IPv4 is v4-mapped (::ffff:a.b.c.d). */
+struct pt_tuple {
+	__u8 laddr[16];
+	__u8 raddr[16];
+	__u16 rport;
+	__u16 reserved;
+	__u32 ifindex; /* SO_BINDTODEVICE, else 0 */
+};
+
+/* The owner, as it was when it asked for the port. */
+struct pt_task {
+	__u32 pid; /* thread group, initial pid namespace */
+	__u32 tid;
+	__u32 uid;
+	__u32 reserved;
+	__u64 start;  /* of the thread group leader, CLOCK_BOOTTIME, ns */
+	__u64 cgroup; /* cgroup v2 id */
+	char comm[PT_COMM_LEN];   /* the leader's */
+	char thread[PT_COMM_LEN]; /* the asking thread's */
+};
+
+struct pt_rec_port {
+	struct pt_rec_head head;
+	struct pt_tuple tuple;
+	struct pt_task task;
+	__u64 search_ns;
+	__s32 error; /* FAIL: negative errno, as the program gets it */
+	__u8 via;    /* enum pt_via */
+	__u8 reserved[3];
+};
+
+struct pt_rec_tuple {
+	struct pt_rec_head head;
+	struct pt_tuple tuple;
+	__u64 tw; /* TW_BEGIN: address of the TIME_WAIT sock, unique while it lasts */
+};
+
+struct pt_rec_tw_end {
+	struct pt_rec_head head;
+	__u64 tw;
+	__u64 taker; /* PT_F_REUSED: the socket that took the port, like head.sock */
+};
+
+_Static_assert(sizeof(struct pt_rec_head) == 48, "pt_rec_head: 48 bytes");
+_Static_assert(sizeof(struct pt_tuple) == 40, "pt_tuple: 40 bytes");
+_Static_assert(sizeof(struct pt_task) == 64, "pt_task: 64 bytes");
+_Static_assert(sizeof(struct pt_rec_port) == 168, "pt_rec_port: 168 bytes");
+_Static_assert(sizeof(struct pt_rec_tuple) == 96, "pt_rec_tuple: 96 bytes");
+_Static_assert(sizeof(struct pt_rec_tw_end) == 64, "pt_rec_tw_end: 64 bytes");
+_Static_assert(__builtin_offsetof(struct pt_rec_head, flags) == 40, "flags at 40");
+_Static_assert(__builtin_offsetof(struct pt_rec_port, task) == 88, "task at 88");
+
+#endif /* PORTTRACE_EVENT_ABI_H */

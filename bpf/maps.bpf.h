@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the loader sets before the programs run, and the memory they share. */
+#ifndef PORTTRACE_MAPS_BPF_H
+#define PORTTRACE_MAPS_BPF_H
+
+#include "bpf_common.bpf.h"
+
+/* Powers of two. A collision costs a search time or a duplicate, never a fact. */
+#define INFLIGHT_SLOTS 8192
+#define RELEASED_SLOTS 8192
+#define PORT_WORDS 1024 /* 65536 bits */
+
+/* Knobs: constant when the verifier sees them, so what is off costs nothing. */
+const volatile bool has_sock_cookie = true; /* bpf_get_socket_cookie in tracing, 5.12 */
+const volatile bool has_task_btf = true;    /* bpf_get_current_task_btf, 5.11 */
+const volatile bool filter_ports = false;
+const volatile __u64 wanted_ports[PORT_WORDS] = {};
+const volatile __u32 wanted_netns = 0; /* inode number; 0: all */
+const volatile __u64 wakeup_at = 0;    /* bytes in the ring at which the reader is woken */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 23); /* the loader sets it */
+} ring SEC(".maps");
+
+/*
+ * Set when every program is attached, cleared before the first is detached: the
+ * stream begins and ends at one moment, not program by program.
+ */
+bool enabled;
+
+/* Records whose reserve failed. Written only then, read into every record. */
+__u64 lost_records;
+
+/* A task inside one of the calls that look for a port. */
+struct inflight {
+	__u64 task; /* address of its task_struct */
+	__u64 sk;
+	__u64 start;   /* CLOCK_BOOTTIME, ns; 0: its beginning was missed */
+	__u16 port;      /* wanted, or held already at entry */
+	__u16 told_port; /* of the ALLOC that was sent for this call */
+	__u16 call;      /* enum call */
+	bool told;       /* ALLOC or FAIL was sent for this call */
+};
+
+static struct inflight inflight[INFLIGHT_SLOTS];
+
+/* The sockets whose RELEASE was sent last: what the second witness asks. */
+static __u64 released[RELEASED_SLOTS];
+
+#endif /* PORTTRACE_MAPS_BPF_H */

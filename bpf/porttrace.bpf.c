@@ -1,0 +1,556 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The hooks. Each program is a few lines: what it filters, reads and sends is
+ * in the headers beside it.
+ *
+ * A tracing program can be skipped (since 5.12 it does not run where it is
+ * already active on the CPU, which preemption and softirq bring about). So each
+ * fact is taken by a program that nothing can interrupt, bottom halves off, or
+ * by two: the second one stays silent when it finds what the first left in its
+ * slot, and what slips through the ledger knows already.
+ */
+#include "emit.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+static __always_inline __u16 sock_port(struct sock *sk)
+{
+	return sk->__sk_common.skc_num;
+}
+
+/* ---- TCP: connect() -------------------------------------------------------- */
+
+static __always_inline int connect_begin(struct sock *sk)
+{
+	if (sk->sk_protocol == IPPROTO_TCP && netns_wanted(&sk->__sk_common))
+		inflight_begin(sk, CALL_CONNECT, bpf_ktime_get_boot_ns(), sock_port(sk));
+	return 0;
+}
+
+SEC("fentry/inet_hash_connect")
+int BPF_PROG(hash_connect_begin, struct inet_timewait_death_row *dr, struct sock *sk)
+{
+	return connect_begin(sk);
+}
+
+SEC("fentry/inet6_hash_connect")
+int BPF_PROG(hash6_connect_begin, struct inet_timewait_death_row *dr, struct sock *sk)
+{
+	return connect_begin(sk);
+}
+
+static __always_inline void connect_got_port(struct sock *sk, __u16 port, __u32 vrf)
+{
+	struct inflight *slot;
+
+	if (sk->sk_protocol != IPPROTO_TCP || !wanted(&sk->__sk_common, port))
+		return;
+	slot = inflight_find_or_begin(sk, CALL_CONNECT);
+	if (slot->port) /* bound before: it had its port */
+		return;
+	inflight_tell(slot, port);
+	emit_alloc(sk, (struct port_facts){ .via = PT_VIA_CONNECT,
+					    .port = port,
+					    .proto = IPPROTO_TCP,
+					    .vrf = vrf,
+					    .start = slot->start });
+}
+
+/*
+ * Since 6.1 (28044fc1d495) __inet_hash_connect looks for the bhash2 bucket when
+ * it has chosen a port, holding the bucket's lock. The other callers: get_port
+ * (CLOSE, LISTEN), a change of the source address (has a port), an accepted
+ * child (SYN_RECV and later).
+ */
+SEC("fentry/inet_bind2_bucket_find")
+int BPF_PROG(bind2_bucket_find, const struct inet_bind_hashbucket *head, const struct net *net,
+	     unsigned short port, int l3mdev, struct sock *sk)
+{
+	if (sk->__sk_common.skc_state == TCP_SYN_SENT && !sock_port(sk))
+		connect_got_port(sk, port, l3mdev);
+	return 0;
+}
+
+/*
+ * Before 6.1: reached with the lock held, the port already in place, but not
+ * for a bucket shared with another connect; that one is told by the exit.
+ */
+SEC("fentry/inet_ehash_nolisten")
+int BPF_PROG(ehash_nolisten, struct sock *sk, struct sock *osk)
+{
+	if (sk->__sk_common.skc_state == TCP_SYN_SENT && sock_port(sk))
+		connect_got_port(sk, sock_port(sk), bucket_vrf(sk));
+	return 0;
+}
+
+static __always_inline void connect_refused(struct sock *sk, struct inflight *slot, int error)
+{
+	__u16 port = sock_port(sk);
+	struct port_facts facts = { .via = PT_VIA_CONNECT,
+				    .proto = IPPROTO_TCP,
+				    .vrf = socket_vrf(sk),
+				    .error = error };
+
+	/* or clang joins this load with the slot's, which the verifier refuses */
+	barrier_var(port);
+	facts.port = port;
+	if (slot) {
+		facts.start = slot->start;
+		if (slot->told) {
+			facts.port = slot->told_port;
+			facts.flags = PT_F_ROLLBACK;
+		}
+		inflight_end(slot);
+	}
+	if (!error)
+		facts.flags |= PT_F_NO_ERRNO;
+	if (wanted(&sk->__sk_common, facts.port))
+		emit_port(PT_REC_FAIL, sk, facts);
+}
+
+/* A socket that was bound chose its peer: where to, for the hold it has. */
+static __always_inline void connect_bound(struct sock *sk)
+{
+	if (wanted(&sk->__sk_common, sock_port(sk)))
+		emit_tuple(PT_REC_CONNECT, sk, sock_id_make(sk), 0, 0);
+}
+
+/*
+ * The second witness, for what the first was skipped on (and on 5.10 for shared
+ * buckets). Without the entry's slot it cannot tell a port just found from one
+ * that bind() took before: the ledger can.
+ */
+static __always_inline void connect_done_unseen(struct sock *sk, struct inflight *slot)
+{
+	struct port_facts facts = { .via = slot ? PT_VIA_CONNECT : PT_VIA_UNKNOWN,
+				    .port = sock_port(sk),
+				    .proto = IPPROTO_TCP,
+				    .vrf = bucket_vrf(sk),
+				    .flags = PT_F_SECOND };
+
+	if (slot)
+		facts.start = slot->start;
+	if (wanted(&sk->__sk_common, facts.port))
+		emit_alloc(sk, facts);
+}
+
+static __always_inline int connect_end(struct sock *sk, int ret)
+{
+	struct inflight *slot;
+
+	if (sk->sk_protocol != IPPROTO_TCP || !netns_wanted(&sk->__sk_common))
+		return 0;
+	slot = inflight_find(sk);
+	if (ret) {
+		connect_refused(sk, slot, ret);
+		return 0;
+	}
+	if (slot && slot->port)
+		connect_bound(sk);
+	else if (!slot || !slot->told)
+		connect_done_unseen(sk, slot);
+	if (slot)
+		inflight_end(slot);
+	return 0;
+}
+
+SEC("fexit/inet_hash_connect")
+int BPF_PROG(hash_connect_end, struct inet_timewait_death_row *dr, struct sock *sk, int ret)
+{
+	return connect_end(sk, ret);
+}
+
+SEC("fexit/inet6_hash_connect")
+int BPF_PROG(hash6_connect_end, struct inet_timewait_death_row *dr, struct sock *sk, int ret)
+{
+	return connect_end(sk, ret);
+}
+
+/* ---- TCP: bind() and listen() ---------------------------------------------- */
+
+SEC("fentry/inet_csk_get_port")
+int BPF_PROG(csk_get_port_begin, struct sock *sk, unsigned short snum)
+{
+	if (sk->sk_protocol == IPPROTO_TCP && netns_wanted(&sk->__sk_common))
+		inflight_begin(sk, CALL_GET_PORT, bpf_ktime_get_boot_ns(), snum);
+	return 0;
+}
+
+static __always_inline enum pt_via bind_via(struct sock *sk, unsigned short wanted_port)
+{
+	if (sk->__sk_common.skc_state == TCP_LISTEN)
+		return PT_VIA_LISTEN;
+	return wanted_port ? PT_VIA_FIXED : PT_VIA_BIND;
+}
+
+static __always_inline int bind_got_port(struct sock *sk, __u16 port, struct inet_bind_bucket *tb)
+{
+	unsigned char state = sk->__sk_common.skc_state;
+	struct port_facts facts = { .port = port, .proto = IPPROTO_TCP };
+	struct inflight *slot;
+
+	if (sk->sk_protocol != IPPROTO_TCP || (state != TCP_CLOSE && state != TCP_LISTEN))
+		return 0;
+	if (!wanted(&sk->__sk_common, port))
+		return 0;
+	facts.vrf = tb->l3mdev;
+	slot = inflight_find(sk);
+	if (slot) {
+		facts.via = bind_via(sk, slot->port);
+		facts.start = slot->start;
+	} else {
+		slot = inflight_begin(sk, CALL_GET_PORT, 0, 0);
+		/* only a socket that never named its port listens without one */
+		if (state == TCP_LISTEN)
+			facts.via = PT_VIA_LISTEN;
+	}
+	inflight_tell(slot, port);
+	emit_alloc(sk, facts);
+	return 0;
+}
+
+/*
+ * Reached from inet_csk_get_port with the bucket's lock held, and only for a
+ * socket that had no bucket: not when listen() validates its port again.
+ */
+SEC("fentry/inet_bind_hash")
+int BPF_PROG(bind_hash, struct sock *sk, struct inet_bind_bucket *tb,
+	     struct inet_bind2_bucket *tb2, unsigned short port)
+{
+	return bind_got_port(sk, port, tb);
+}
+
+/* 5.10: without bhash2 (28044fc1d495, 6.1). */
+SEC("fentry/inet_bind_hash")
+int BPF_PROG(bind_hash_v510, struct sock *sk, struct inet_bind_bucket *tb, unsigned short port)
+{
+	return bind_got_port(sk, port, tb);
+}
+
+SEC("fexit/inet_csk_get_port")
+int BPF_PROG(csk_get_port_end, struct sock *sk, unsigned short snum, int ret)
+{
+	struct port_facts facts = { .via = bind_via(sk, snum),
+				    .port = ret ? snum : sock_port(sk),
+				    .proto = IPPROTO_TCP };
+	struct inflight *slot;
+
+	if (sk->sk_protocol != IPPROTO_TCP || !wanted(&sk->__sk_common, facts.port))
+		return 0;
+	slot = inflight_find(sk);
+	if (slot)
+		facts.start = slot->start;
+	if (ret) {
+		/* 1 until 5.18 (7a7160edf1bf); bind() and listen() say EADDRINUSE */
+		facts.error = ret > 0 ? -EADDRINUSE : ret;
+		facts.vrf = socket_vrf(sk);
+		emit_port(PT_REC_FAIL, sk, facts);
+	} else if ((!slot || !slot->told) && !(snum && facts.via == PT_VIA_LISTEN)) {
+		facts.vrf = bucket_vrf(sk);
+		facts.flags = PT_F_SECOND;
+		emit_alloc(sk, facts);
+	}
+	if (slot)
+		inflight_end(slot);
+	return 0;
+}
+
+/* ---- TCP: release ---------------------------------------------------------- */
+
+static __always_inline int tcp_release(struct sock *sk)
+{
+	__u16 port = sock_port(sk);
+	__u64 id;
+
+	if (!port || !port_wanted(port))
+		return 0;
+	id = sock_id_known(sk);
+	if (!id || sk->sk_protocol != IPPROTO_TCP || !netns_wanted(&sk->__sk_common))
+		return 0;
+	emit_release(sk, id, IPPROTO_TCP);
+	return 0;
+}
+
+/*
+ * To TCP_CLOSE, before the state is stored: a port that was not asked for by
+ * number goes here. And the second witness of a refused connect(), which ends
+ * here, its call still open if the exit of inet_hash_connect was skipped.
+ */
+SEC("fentry/tcp_set_state")
+int BPF_PROG(set_state, struct sock *sk, int state)
+{
+	struct inflight *slot;
+
+	if (state != TCP_CLOSE)
+		return 0;
+	if (sock_port(sk))
+		return port_is_locked(sk) ? 0 : tcp_release(sk);
+	if (sk->__sk_common.skc_state != TCP_SYN_SENT)
+		return 0;
+	slot = inflight_find(sk);
+	if (slot && slot->call == CALL_CONNECT)
+		connect_refused(sk, slot, 0);
+	return 0;
+}
+
+SEC("fentry/inet_put_port")
+int BPF_PROG(put_port, struct sock *sk)
+{
+	return tcp_release(sk);
+}
+
+/* Bottom halves are off here, always: never skipped. IPv6 comes here too. */
+SEC("fentry/tcp_v4_destroy_sock")
+int BPF_PROG(destroy_sock, struct sock *sk)
+{
+	return tcp_release(sk);
+}
+
+/* ---- TCP: TIME_WAIT -------------------------------------------------------- */
+
+static __always_inline int tw_begin(struct inet_timewait_sock *tw, struct sock *sk)
+{
+	__u64 id = sock_id_known(sk);
+	__u32 flags = 0;
+
+	if (!id || sk->sk_protocol != IPPROTO_TCP || !wanted(&sk->__sk_common, sock_port(sk)))
+		return 0;
+	if (tw->tw_substate == TCP_FIN_WAIT2)
+		flags |= PT_F_FIN_WAIT2;
+	/* tcp_time_wait() goes on to tcp_done(): the socket lets go at once */
+	if (!port_is_locked(sk)) {
+		flags |= PT_F_SOCK_GONE;
+		*released_slot(id) = id;
+	}
+	emit_tuple(PT_REC_TW_BEGIN, sk, id, (__u64)tw, flags);
+	return 0;
+}
+
+SEC("fentry/inet_twsk_hashdance_schedule")
+int BPF_PROG(twsk_hashdance_schedule, struct inet_timewait_sock *tw, struct sock *sk)
+{
+	return tw_begin(tw, sk);
+}
+
+/* Until 6.9 or so (b334b924c9b7 joined it with the timer). */
+SEC("fentry/inet_twsk_hashdance")
+int BPF_PROG(twsk_hashdance, struct inet_timewait_sock *tw, struct sock *sk)
+{
+	return tw_begin(tw, sk);
+}
+
+static __always_inline bool same_tuple(struct sock *sk, struct inet_timewait_sock *tw)
+{
+	struct sock_common *theirs = &tw->__tw_common;
+	struct in6_addr peer = BPF_CORE_READ(sk, __sk_common.skc_v6_daddr);
+	__be32 *words = peer.in6_u.u6_addr32;
+
+	if (BPF_CORE_READ(sk, __sk_common.skc_num) != theirs->skc_num ||
+	    BPF_CORE_READ(sk, __sk_common.skc_dport) != theirs->skc_dport ||
+	    BPF_CORE_READ(sk, __sk_common.skc_net.net) != sock_net(theirs))
+		return false;
+	if (theirs->skc_family == AF_INET)
+		return BPF_CORE_READ(sk, __sk_common.skc_daddr) == theirs->skc_daddr &&
+		       BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr) == theirs->skc_rcv_saddr;
+	return words[0] == theirs->skc_v6_daddr.in6_u.u6_addr32[0] &&
+	       words[1] == theirs->skc_v6_daddr.in6_u.u6_addr32[1] &&
+	       words[2] == theirs->skc_v6_daddr.in6_u.u6_addr32[2] &&
+	       words[3] == theirs->skc_v6_daddr.in6_u.u6_addr32[3];
+}
+
+/*
+ * The socket that is taking this TIME_WAIT's port and 4-tuple, if that is what
+ * goes on: the current task is inside connect(), with the TIME_WAIT's own
+ * 4-tuple, which the kernel lets two sockets have only here.
+ */
+static __always_inline __u64 tw_taker(struct inet_timewait_sock *tw)
+{
+	__u64 task = bpf_get_current_task();
+	struct inflight *slot = inflight_slot(task);
+	struct sock *sk = (struct sock *)slot->sk;
+
+	if (slot->task != task || !sk || slot->call != CALL_CONNECT)
+		return 0;
+	if (!same_tuple(sk, tw))
+		return 0;
+	return has_sock_cookie ? BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) : (__u64)sk;
+}
+
+SEC("fentry/inet_twsk_bind_unhash")
+int BPF_PROG(twsk_bind_unhash, struct inet_timewait_sock *tw)
+{
+	struct inet_bind_bucket *tb = tw->tw_tb;
+	__u64 id = has_sock_cookie ? tw->__tw_common.skc_cookie.counter : 0;
+	__u32 flags = 0;
+	__u64 taker;
+
+	if (!tb || (has_sock_cookie && !id) || !wanted(&tw->__tw_common, tw->__tw_common.skc_num))
+		return 0;
+	taker = tw_taker(tw);
+	if (taker)
+		flags = PT_F_REUSED;
+	else if ((__s64)(tw->tw_timer.expires - bpf_jiffies64()) <= 0)
+		flags = PT_F_EXPIRED;
+	emit_tw_end(tw, id, tb->l3mdev, flags, taker);
+	return 0;
+}
+
+/* ---- UDP ------------------------------------------------------------------- */
+
+static __always_inline bool is_udp(struct sock *sk)
+{
+	return sk->sk_protocol == IPPROTO_UDP && netns_wanted(&sk->__sk_common);
+}
+
+static __always_inline int udp_asks(struct sock *sk, enum call call)
+{
+	if (is_udp(sk))
+		inflight_begin(sk, call, 0, 0);
+	return 0;
+}
+
+SEC("fentry/inet_autobind")
+int BPF_PROG(autobind, struct sock *sk)
+{
+	return udp_asks(sk, CALL_AUTOBIND);
+}
+
+SEC("fentry/inet_bind")
+int BPF_PROG(bind4, struct socket *socket)
+{
+	return udp_asks(socket->sk, CALL_BIND);
+}
+
+SEC("fentry/inet6_bind")
+int BPF_PROG(bind6, struct socket *socket)
+{
+	return udp_asks(socket->sk, CALL_BIND);
+}
+
+SEC("fentry/udp_lib_get_port")
+int BPF_PROG(udp_get_port_begin, struct sock *sk, unsigned short snum)
+{
+	struct inflight *slot;
+
+	if (!is_udp(sk))
+		return 0;
+	slot = inflight_find_or_begin(sk, CALL_NONE);
+	slot->start = bpf_ktime_get_boot_ns();
+	slot->port = snum;
+	slot->told = false;
+	return 0;
+}
+
+static __always_inline enum pt_via udp_via(struct inflight *slot, unsigned short snum)
+{
+	if (snum)
+		return PT_VIA_FIXED;
+	if (slot && slot->call == CALL_AUTOBIND)
+		return PT_VIA_AUTOBIND;
+	if (slot && slot->call == CALL_BIND)
+		return PT_VIA_BIND;
+	return PT_VIA_UNKNOWN;
+}
+
+/* udp_lib_get_port says 1 until 5.18 or EADDRINUSE; an autobinding call says EAGAIN. */
+static __always_inline void udp_refused(struct sock *sk, struct port_facts facts)
+{
+	if (facts.via == PT_VIA_UNKNOWN)
+		facts.flags |= PT_F_NO_ERRNO;
+	else
+		facts.error = facts.via == PT_VIA_AUTOBIND ? -EAGAIN : -EADDRINUSE;
+	emit_port(PT_REC_FAIL, sk, facts);
+}
+
+static __always_inline void udp_tell(struct sock *sk, unsigned short snum, int ret, __u32 flags)
+{
+	struct inflight *slot = inflight_find(sk);
+	struct port_facts facts = { .via = udp_via(slot, snum),
+				    .port = ret ? snum : sock_port(sk),
+				    .proto = IPPROTO_UDP,
+				    .flags = flags };
+
+	if (!wanted(&sk->__sk_common, facts.port))
+		return;
+	if (slot)
+		facts.start = slot->start;
+	if (ret)
+		udp_refused(sk, facts);
+	else
+		emit_alloc(sk, facts);
+}
+
+SEC("fexit/udp_lib_get_port")
+int BPF_PROG(udp_get_port_end, struct sock *sk, unsigned short snum, unsigned int hash, int ret)
+{
+	if (!is_udp(sk))
+		return 0;
+	udp_tell(sk, snum, ret, 0);
+	inflight_find_or_begin(sk, CALL_NONE)->told = true;
+	return 0;
+}
+
+static __always_inline int udp_get_port_again(struct sock *sk, unsigned short snum, int ret)
+{
+	struct inflight *slot;
+
+	if (!is_udp(sk))
+		return 0;
+	slot = inflight_find(sk);
+	if (!slot || !slot->told)
+		udp_tell(sk, snum, ret, PT_F_SECOND);
+	if (slot)
+		inflight_end(slot);
+	return 0;
+}
+
+SEC("fexit/udp_v4_get_port")
+int BPF_PROG(udp4_get_port_end, struct sock *sk, unsigned short snum, int ret)
+{
+	return udp_get_port_again(sk, snum, ret);
+}
+
+SEC("fexit/udp_v6_get_port")
+int BPF_PROG(udp6_get_port_end, struct sock *sk, unsigned short snum, int ret)
+{
+	return udp_get_port_again(sk, snum, ret);
+}
+
+static __always_inline int udp_release(struct sock *sk)
+{
+	__u16 port = sock_port(sk);
+	__u64 id;
+
+	if (!port || !is_udp(sk) || !wanted(&sk->__sk_common, port))
+		return 0;
+	id = sock_id_known(sk);
+	if (id)
+		emit_release(sk, id, IPPROTO_UDP);
+	return 0;
+}
+
+SEC("fentry/udp_lib_unhash")
+int BPF_PROG(udp_unhash, struct sock *sk)
+{
+	return udp_release(sk);
+}
+
+/* close() comes here, and goes on to unhash. */
+SEC("fentry/udp_destroy_sock")
+int BPF_PROG(udp_destroy, struct sock *sk)
+{
+	return udp_release(sk);
+}
+
+SEC("fentry/udpv6_destroy_sock")
+int BPF_PROG(udp6_destroy, struct sock *sk)
+{
+	return udp_release(sk);
+}
+
+/* connect(AF_UNSPEC): a port that bind() named stays. */
+SEC("fentry/udp_disconnect")
+int BPF_PROG(udp_disconnect, struct sock *sk)
+{
+	return port_is_locked(sk) ? 0 : udp_release(sk);
+}

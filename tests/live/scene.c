@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "scene.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "actor.h"
+#include "net.h"
+
+static struct tracer *shared;
+static int first_netns = -1;
+static struct {
+	struct scene scene;
+	scene_body body;
+	bool done;
+} current;
+
+int scene_group(void **state)
+{
+	(void)state;
+	live_claim();
+	prctl(PR_SET_NAME, SCENE_COMM);
+	first_netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	return first_netns < 0 ? -1 : 0;
+}
+
+int scene_group_traced(void **state)
+{
+	int result = scene_group(state);
+
+	if (!result)
+		shared = tracer_whole();
+	return result;
+}
+
+int scene_group_end(void **state)
+{
+	(void)state;
+	tracer_free_all(0);
+	close(first_netns);
+	return 0;
+}
+
+int scene_setup(void **state)
+{
+	memcpy(&current.body, state, sizeof(current.body));
+	current.done = false;
+	net_unshare();
+	current.scene = (struct scene){ .tracer = shared, .netns = net_inode() };
+	if (shared)
+		tracer_scope(shared, current.scene.netns);
+	return 0;
+}
+
+void scene_run(void **state)
+{
+	(void)state;
+	current.body(&current.scene);
+	if (shared)
+		tracer_check_stream(shared);
+	current.done = true;
+}
+
+int scene_teardown(void **state)
+{
+	(void)state;
+	if (!current.done)
+		tracer_dump_all();
+	actor_end_all();
+	tracer_free_all(shared ? 1 : 0);
+	return setns(first_netns, CLONE_NEWNET);
+}
+
+void scene_needs_icount(void)
+{
+	const char *icount = getenv("LIVE_ICOUNT");
+
+	if (icount && !strcmp(icount, "1"))
+		return;
+	print_message("skipped: 60 s of TIME_WAIT pass at once only where the guest counts "
+		      "instructions (LIVE_ICOUNT=1)\n");
+	current.done = true;
+	skip();
+}
+
+/* What the summary counts of its events, all together and by port. */
+static void check_totals(struct tracer *tracer, json_t *summary)
+{
+	json_t *all = json_object_get(summary, "all"), *row;
+	long long allocs = 0, frees = 0;
+	size_t i;
+
+	assert_int_equal(event_number(summary, "lost"), 0);
+	assert_int_equal(event_number(summary, "attempted"), event_number(summary, "delivered"));
+	event_check(all, "allocs=%d fails=%d frees=%d held_now=%zu",
+		    tracer_count(tracer, "event=alloc"), tracer_count(tracer, "event=fail"),
+		    tracer_count(tracer, "event=free"), tracer_open(tracer));
+	json_array_foreach(json_object_get(summary, "ports"), i, row) {
+		allocs += event_number(row, "allocs");
+		frees += event_number(row, "frees");
+	}
+	assert_int_equal(allocs, event_number(all, "allocs"));
+	assert_int_equal(frees, event_number(all, "frees"));
+	allocs = 0;
+	json_array_foreach(json_object_get(summary, "processes"), i, row)
+		allocs += event_number(row, "allocs");
+	assert_int_equal(allocs, event_number(all, "allocs"));
+}
+
+void scene_test_end(struct scene *scene)
+{
+	tracer_scope_all(scene->tracer);
+	assert_int_equal(tracer_stop(scene->tracer), STATUS_DONE);
+	assert_true(tracer_ended(scene->tracer));
+	assert_int_equal(tracer_count(scene->tracer, "event=lost"), 0);
+	check_totals(scene->tracer, tracer_last(scene->tracer));
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What must be true of every line that `porttrace --json` writes, whatever the
+ * workload: the form of each event, and a second, plainer ledger beside
+ * porttrace's own. Judges; calls no cmocka.
+ */
+#ifndef LIVE_STREAM_H
+#define LIVE_STREAM_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct stream;
+
+/* whole: no filter hides events, so that holds can be counted. */
+struct stream *stream_new(bool whole);
+void stream_free(struct stream *stream);
+
+/*
+ * Takes one line without its newline.
+ * Returns the event (owned by the caller), or NULL if the line is no JSON
+ * object. What is wrong with it, if anything, is added to the complaints.
+ */
+json_t *stream_take(struct stream *stream, const char *line);
+
+/* Everything that was wrong so far, a line each, "" if nothing; forgets it. */
+const char *stream_complaints(struct stream *stream);
+
+/* Holds that began and did not end. */
+size_t stream_open(const struct stream *stream);
+
+/* Whether the last line was the summary. */
+bool stream_ended(const struct stream *stream);
+
+/* ns since 1970 of an RFC 3339 time with nanoseconds in UTC; -1 if it is none. */
+long long stream_time(const char *text);
+
+#endif /* LIVE_STREAM_H */

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "user/base/format.h"
+
+#include <string.h>
+#include <time.h>
+
+#define NS_PER_US 1000ULL
+#define NS_PER_MS 1000000ULL
+#define NS_PER_S 1000000000ULL
+
+char *format_u64(char *p, __u64 value)
+{
+	char digits[FORMAT_U64_MAX];
+	char *end = digits + sizeof(digits), *d = end;
+
+	do {
+		*--d = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	memcpy(p, d, (size_t)(end - d));
+	return p + (end - d);
+}
+
+/* value < 10^digits, with leading zeros. */
+static char *format_fixed(char *p, __u64 value, int digits)
+{
+	for (int i = digits - 1; i >= 0; i--) {
+		p[i] = (char)('0' + value % 10);
+		value /= 10;
+	}
+	return p + digits;
+}
+
+char *format_ipv4(char *p, const __u8 addr[4])
+{
+	for (int i = 0; i < 4; i++) {
+		if (i)
+			*p++ = '.';
+		p = format_u64(p, addr[i]);
+	}
+	return p;
+}
+
+static char *format_hex16(char *p, unsigned int value)
+{
+	int shift = 12;
+
+	while (shift && !(value >> shift))
+		shift -= 4;
+	for (; shift >= 0; shift -= 4)
+		*p++ = "0123456789abcdef"[value >> shift & 0xf];
+	return p;
+}
+
+/* The first of the longest runs of two or more zero groups; its length. */
+static int longest_zeros(const unsigned int groups[8], int *start)
+{
+	int best = 0;
+
+	for (int i = 0, run = 0; i < 8; i++) {
+		run = groups[i] ? 0 : run + 1;
+		if (run > best && run > 1) {
+			best = run;
+			*start = i - run + 1;
+		}
+	}
+	return best;
+}
+
+char *format_ipv6(char *p, const __u8 addr[16])
+{
+	unsigned int groups[8];
+	int start = -1, zeros;
+
+	for (int i = 0; i < 8; i++)
+		groups[i] = (unsigned int)addr[2 * i] << 8 | addr[2 * i + 1];
+	zeros = longest_zeros(groups, &start);
+	for (int i = 0; i < 8; i++) {
+		if (i == start) {
+			*p++ = ':';
+			*p++ = ':';
+			i += zeros - 1;
+			continue;
+		}
+		if (i && i != start + zeros)
+			*p++ = ':';
+		p = format_hex16(p, groups[i]);
+	}
+	return p;
+}
+
+struct scale {
+	__u64 unit; /* ns */
+	const char *name;
+};
+
+/* value / unit with three digits. False if it rounds up to 1000 or more. */
+static bool format_scaled(char **p, __u64 value, const struct scale *scale)
+{
+	__u64 step = scale->unit / 100, rounded;
+	int decimals = 2;
+
+	/* Each step is ten times coarser, until three digits are left. */
+	for (;;) {
+		rounded = value / step + (value % step >= step - step / 2);
+		if (rounded < 1000 || !decimals)
+			break;
+		step *= 10;
+		decimals--;
+	}
+	if (rounded >= 1000)
+		return false;
+	if (decimals) {
+		__u64 ten = decimals == 2 ? 100 : 10;
+
+		*p = format_u64(*p, rounded / ten);
+		*(*p)++ = '.';
+		*p = format_fixed(*p, rounded % ten, decimals);
+	} else {
+		*p = format_u64(*p, rounded);
+	}
+	*p = stpcpy(*p, scale->name);
+	return true;
+}
+
+/* Two units, the lower one with two digits. */
+static char *format_pair(char *p, __u64 high, char high_name, __u64 low, char low_name)
+{
+	p = format_u64(p, high);
+	*p++ = high_name;
+	p = format_fixed(p, low, 2);
+	*p++ = low_name;
+	return p;
+}
+
+static char *format_long(char *p, __u64 ns)
+{
+	__u64 seconds = ns / NS_PER_S + (ns % NS_PER_S >= NS_PER_S / 2);
+	__u64 minutes = seconds / 60 + (seconds % 60 >= 30);
+	__u64 hours = minutes / 60 + (minutes % 60 >= 30);
+
+	if (seconds < 3600)
+		return format_pair(p, seconds / 60, 'm', seconds % 60, 's');
+	if (minutes < 24 * 60)
+		return format_pair(p, minutes / 60, 'h', minutes % 60, 'm');
+	return format_pair(p, hours / 24, 'd', hours % 24, 'h');
+}
+
+char *format_duration(char *p, __u64 ns)
+{
+	static const struct scale scales[] = {
+		{ NS_PER_US, "us" }, { NS_PER_MS, "ms" }, { NS_PER_S, "s" },
+	};
+
+	if (ns < NS_PER_US)
+		return stpcpy(format_u64(p, ns), "ns");
+	/* What rounds to 100 s has four digits as 1m40s. */
+	if (ns >= 100 * NS_PER_S - NS_PER_S / 20)
+		return format_long(p, ns);
+	for (int i = 0; i < 3; i++)
+		if (ns < scales[i].unit * 1000 && format_scaled(&p, ns, &scales[i]))
+			break;
+	return p;
+}
+
+char *format_seconds(char *p, __u64 ns)
+{
+	p = format_u64(p, ns / NS_PER_S);
+	*p++ = '.';
+	return format_fixed(p, ns % NS_PER_S / NS_PER_US, 6);
+}
+
+static char *format_cached(struct format_time *cache, char *p, __u64 second, const char *format,
+			   struct tm *(*split)(const time_t *time, struct tm *tm))
+{
+	if (!cache->valid || cache->second != second) {
+		time_t time = (time_t)second;
+		struct tm tm;
+
+		split(&time, &tm);
+		strftime(cache->text, sizeof(cache->text), format, &tm);
+		cache->second = second;
+		cache->valid = true;
+	}
+	return stpcpy(p, cache->text);
+}
+
+char *format_clock(struct format_time *cache, char *p, __u64 realtime_ns)
+{
+	p = format_cached(cache, p, realtime_ns / NS_PER_S, "%H:%M:%S.", localtime_r);
+	return format_fixed(p, realtime_ns % NS_PER_S / NS_PER_US, 6);
+}
+
+char *format_rfc3339(struct format_time *cache, char *p, __u64 realtime_ns)
+{
+	p = format_cached(cache, p, realtime_ns / NS_PER_S, "%Y-%m-%dT%H:%M:%S.", gmtime_r);
+	p = format_fixed(p, realtime_ns % NS_PER_S, 9);
+	*p++ = 'Z';
+	return p;
+}

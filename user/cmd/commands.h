@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The commands, one file each. */
+#ifndef PORTTRACE_CMD_COMMANDS_H
+#define PORTTRACE_CMD_COMMANDS_H
+
+#include "user/cmd/options.h"
+
+enum exit_status {
+	STATUS_DONE = 0,
+	STATUS_ERROR = 1,
+	STATUS_USAGE = 2,
+	STATUS_LOST = 3,       /* records were lost, and --strict */
+	STATUS_NOT_KNOWN = 4,
+	STATUS_NOT_ALLOWED = 5, /* this kernel, or these privileges */
+	STATUS_AUDIT = 6,
+};
+
+/* Each writes its results to standard output and one line per problem to standard error. */
+enum exit_status command_trace(struct options *options);
+enum exit_status command_doctor(const struct options *options);
+
+/* One line on standard error: "porttrace: " and the message. */
+void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif /* PORTTRACE_CMD_COMMANDS_H */

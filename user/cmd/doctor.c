@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* porttrace doctor: what this kernel and these privileges allow. */
+#include <cap-ng.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "user/base/out.h"
+#include "user/cmd/commands.h"
+#include "user/live/loader.h"
+#include "user/live/netns.h"
+#include "user/live/range.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+enum verdict {
+	VERDICT_OK,
+	VERDICT_NOTE, /* tracing works, something is worth knowing */
+	VERDICT_BAD,  /* tracing does not work */
+	VERDICTS,
+};
+
+static const char *const verdict_names[] = { "ok", "note", "MISSING" };
+_Static_assert(ARRAY_SIZE(verdict_names) == VERDICTS, "a name for each verdict");
+
+struct finding {
+	const char *subject;
+	enum verdict verdict;
+	char text[320];
+	const char *advice; /* what to do; NULL: nothing */
+};
+
+#define FINDINGS_MAX 48
+
+struct report {
+	struct finding findings[FINDINGS_MAX];
+	size_t count;
+	bool bad;
+};
+
+__attribute__((format(printf, 5, 6))) static void
+find(struct report *report, const char *subject, enum verdict verdict, const char *advice,
+     const char *format, ...)
+{
+	struct finding *finding;
+	va_list args;
+
+	report->bad |= verdict == VERDICT_BAD;
+	if (report->count == FINDINGS_MAX)
+		return;
+	finding = &report->findings[report->count++];
+	finding->subject = subject;
+	finding->verdict = verdict;
+	finding->advice = advice;
+	va_start(args, format);
+	vsnprintf(finding->text, sizeof(finding->text), format, args);
+	va_end(args);
+}
+
+static void examine_kernel(struct report *report)
+{
+	struct utsname names;
+	unsigned int major = 0, minor = 0;
+
+	if (uname(&names)) {
+		find(report, "kernel", VERDICT_NOTE, NULL, "uname: %s", strerror(errno));
+		return;
+	}
+	if (sscanf(names.release, "%u.%u", &major, &minor) == 2 &&
+	    (major < 5 || (major == 5 && minor < 10)))
+		find(report, "kernel", VERDICT_BAD, "run a kernel from 5.10 on",
+		     "%s (%s): too old", names.release, names.machine);
+	else
+		find(report, "kernel", VERDICT_OK, NULL, "%s (%s)", names.release, names.machine);
+	if (loader_has_btf())
+		find(report, "BTF", VERDICT_OK, NULL, "/sys/kernel/btf/vmlinux");
+	else
+		find(report, "BTF", VERDICT_BAD,
+		     "run a kernel built with CONFIG_DEBUG_INFO_BTF=y; mount /sys in a container",
+		     "/sys/kernel/btf/vmlinux is not there or not readable");
+}
+
+static bool may(unsigned int capability)
+{
+	return capng_have_capability(CAPNG_EFFECTIVE, capability);
+}
+
+static void examine_privileges(struct report *report)
+{
+	if (capng_get_caps_process()) {
+		find(report, "privileges", VERDICT_NOTE, NULL, "cannot be read");
+		return;
+	}
+	if (may(CAP_SYS_ADMIN) || (may(CAP_BPF) && may(CAP_PERFMON)))
+		find(report, "privileges", VERDICT_OK, NULL, "uid %u, with %s", geteuid(),
+		     may(CAP_SYS_ADMIN) ? "CAP_SYS_ADMIN" : "CAP_BPF and CAP_PERFMON");
+	else
+		find(report, "privileges", VERDICT_BAD,
+		     "run as root, or give CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE",
+		     "uid %u, without CAP_BPF and CAP_PERFMON", geteuid());
+	if (!may(CAP_DAC_READ_SEARCH))
+		find(report, "cgroup names", VERDICT_NOTE, "give CAP_DAC_READ_SEARCH",
+		     "cgroup is null in every event");
+}
+
+static void examine_programs(struct report *report)
+{
+	const struct loader_program *programs;
+	size_t count = loader_probe(&programs), ready = 0, absent = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct loader_program *program = &programs[i];
+
+		ready += program->state == LOADER_READY;
+		absent += program->state == LOADER_ABSENT;
+		if (program->state == LOADER_MISSING)
+			find(report, "program", VERDICT_BAD,
+			     "run a kernel that porttrace is tested on (docs/development.md)",
+			     "%s: the kernel has no traceable %s(), so it cannot be seen: %s",
+			     program->name, program->function, program->tells);
+		if (program->state == LOADER_REFUSED)
+			find(report, "program", VERDICT_BAD,
+			     "look at privileges above; a container or lockdown can refuse it too",
+			     "%s on %s() is refused: %s", program->name, program->function,
+			     strerror(program->error));
+	}
+	find(report, "programs", ready + absent == count ? VERDICT_OK : VERDICT_BAD, NULL,
+	     "%zu of %zu attach; %zu are for other kernels", ready, count, absent);
+}
+
+static void examine_range(struct report *report)
+{
+	struct range range;
+	int err = range_read(&range);
+
+	if (err) {
+		find(report, "port range", VERDICT_NOTE, NULL, "cannot be read: %s",
+		     strerror(-err));
+		return;
+	}
+	find(report, "port range", VERDICT_OK, NULL,
+	     "%u-%u: %u ports, %u of them reserved (netns %u)", range.low, range.high,
+	     range.high - range.low + 1, range.reserved_count, netns_own());
+}
+
+static void examine_limits(struct report *report)
+{
+	find(report, "not seen", VERDICT_NOTE, "conntrack -S; the cloud provider's NAT metrics",
+	     "SNAT and conntrack port exhaustion: another port space");
+	find(report, "not seen", VERDICT_NOTE, NULL,
+	     "refusals before the port search (EACCES, an address that is not local)");
+	find(report, "not seen", VERDICT_NOTE, "ss -tuanp, for these",
+	     "sockets from before the trace began, UDP-Lite, SCTP, ICMP");
+}
+
+static void print_table(const struct report *report)
+{
+	for (size_t i = 0; i < report->count; i++) {
+		const struct finding *finding = &report->findings[i];
+
+		printf("%-8s %-13s %s\n", verdict_names[finding->verdict], finding->subject,
+		       finding->text);
+		if (finding->advice)
+			printf("%-8s %-13s -> %s\n", "", "", finding->advice);
+	}
+	printf("%s\n", report->bad ? "porttrace cannot trace here."
+				   : "porttrace can trace here.");
+}
+
+static void json_field(struct out *out, const char *key, const char *text)
+{
+	out_str(out, key);
+	if (!text) {
+		out_str(out, "null");
+		return;
+	}
+	out_char(out, '"');
+	out_json(out, text, strlen(text));
+	out_char(out, '"');
+}
+
+static void print_json(const struct report *report, struct out *out)
+{
+	out_str(out, report->bad ? "{\"can_trace\":false,\"findings\":["
+				 : "{\"can_trace\":true,\"findings\":[");
+	for (size_t i = 0; i < report->count; i++) {
+		const struct finding *finding = &report->findings[i];
+
+		json_field(out, i ? ",{\"subject\":" : "{\"subject\":", finding->subject);
+		json_field(out, ",\"verdict\":",
+			   finding->verdict == VERDICT_BAD ? "missing"
+							   : verdict_names[finding->verdict]);
+		json_field(out, ",\"text\":", finding->text);
+		json_field(out, ",\"advice\":", finding->advice);
+		out_char(out, '}');
+	}
+	out_str(out, "]}");
+	out_end_line(out);
+}
+
+static int print(const struct report *report, bool json)
+{
+	struct out out;
+	int err;
+
+	if (!json) {
+		print_table(report);
+		return fflush(stdout) ? -errno : 0;
+	}
+	err = out_init(&out, STDOUT_FILENO);
+	if (err)
+		return err;
+	print_json(report, &out);
+	return out_close(&out);
+}
+
+enum exit_status command_doctor(const struct options *options)
+{
+	static struct report report;
+	int err;
+
+	examine_kernel(&report);
+	examine_privileges(&report);
+	examine_programs(&report);
+	examine_range(&report);
+	examine_limits(&report);
+	err = print(&report, options->json);
+	if (err) {
+		complain("standard output: %s", strerror(-err));
+		return STATUS_ERROR;
+	}
+	return report.bad ? STATUS_NOT_ALLOWED : STATUS_DONE;
+}

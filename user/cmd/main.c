@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "user/cmd/commands.h"
+
+void complain(const char *format, ...)
+{
+	va_list args;
+
+	fputs("porttrace: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+int main(int argc, char **argv)
+{
+	static struct options options;
+
+	switch (options_parse(argc, argv, &options, stdout, stderr)) {
+	case OPTIONS_DONE:
+		return fflush(stdout) ? STATUS_ERROR : STATUS_DONE;
+	case OPTIONS_WRONG:
+		return STATUS_USAGE;
+	case OPTIONS_RUN:
+		break;
+	}
+	return options.command == COMMAND_DOCTOR ? (int)command_doctor(&options)
+						 : (int)command_trace(&options);
+}

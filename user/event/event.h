@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What porttrace tells its users: one event, complete, as every sink, filter
+ * and statistic gets it. Made by the ledger from the records of the ring.
+ */
+#ifndef PORTTRACE_EVENT_H
+#define PORTTRACE_EVENT_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "bpf/event_abi.h"
+
+/* "Not known", for every unsigned field of 64 bits: times, counts. */
+#define PT_UNKNOWN (~0ULL)
+
+enum pt_event_type {
+	PT_EV_ALLOC,
+	PT_EV_FAIL,
+	PT_EV_TIME_WAIT,
+	PT_EV_FREE,
+	PT_EV_LOST,
+	PT_EV_TYPES,
+};
+
+/* How a hold ended. */
+enum pt_end {
+	PT_END_NONE, /* it has not */
+	PT_END_CLOSE,
+	PT_END_EXPIRED,
+	PT_END_REUSED,
+	PT_END_CUT,
+	PT_END_UNKNOWN,
+	PT_ENDS,
+};
+
+/* What was known of a port before this allocation. */
+enum pt_reuse {
+	PT_REUSE_NONE,
+	PT_REUSE_CLEAN,
+	PT_REUSE_TIME_WAIT,
+	PT_REUSE_SHARED,
+	PT_REUSE_FIRST,
+	PT_REUSE_UNKNOWN,
+	PT_REUSES,
+};
+
+/* A port space: one network namespace, one protocol, for TCP one VRF. */
+struct pt_space {
+	__u64 netns_cookie; /* 0: the kernel has none, netns tells them apart */
+	__u32 netns;        /* inode number */
+	__u32 vrf;          /* PT_VRF_UNKNOWN: not known */
+	__u8 proto;
+};
+
+/* The process that obtained a port, as it was then. pid 0: not known. */
+struct pt_owner {
+	__u32 pid;
+	__u32 tid;
+	__u32 uid;
+	bool known;  /* false: every other field is without meaning */
+	bool kernel; /* a kernel thread */
+	__u64 start;
+	__u64 cgroup; /* id; 0: not known */
+	char comm[PT_COMM_LEN];   /* NUL-terminated, bytes of anybody's choice */
+	char thread[PT_COMM_LEN];
+};
+
+#define PT_BLOCKERS_MAX 3
+
+/* A hold that stood in the way of a refused one. */
+struct pt_blocker {
+	struct pt_owner owner;
+	__u8 laddr[16];
+	__u8 raddr[16];
+	__u16 rport;
+	bool time_wait;
+	__u64 age_ns;
+};
+
+struct pt_event {
+	enum pt_event_type type;
+	__u64 ts; /* CLOCK_BOOTTIME, ns; never before the event that came earlier */
+
+	/* Every event but lost. */
+	struct pt_space space;
+	__u8 family; /* AF_INET, AF_INET6: the socket's */
+	__u16 port;
+	__u16 rport;    /* 0: no remote */
+	__u8 laddr[16]; /* IPv4 is v4-mapped */
+	__u8 raddr[16];
+	__u64 sock;       /* cookie; 0: not known */
+	struct pt_owner owner;
+	enum pt_via via;  /* how the hold of this event was obtained */
+
+	/* alloc, fail; PT_UNKNOWN if missed */
+	__u64 search_ns;
+	/* alloc, time_wait, free: holders after it; PT_UNKNOWN after a loss */
+	__u64 holders;
+	/* alloc */
+	enum pt_reuse reuse;
+	__u64 reuse_ns; /* PT_UNKNOWN unless reuse is clean */
+	bool prev_known;
+	__u32 prev_pid; /* of the hold that ended last */
+	char prev_comm[PT_COMM_LEN];
+	/* fail */
+	int error; /* positive errno; 0: not known */
+	struct pt_blocker blockers[PT_BLOCKERS_MAX];
+	unsigned int blockers_count;
+	__u64 blockers_total; /* PT_UNKNOWN: the ledger cannot tell */
+	/* time_wait, free */
+	__u64 open_ns;
+	bool fin_wait2;
+	/* free */
+	enum pt_end end;
+	__u64 held_ns;
+	/* lost */
+	__u64 lost_count;
+	__u64 lost_from, lost_to; /* CLOCK_BOOTTIME, ns */
+};
+
+/* The names that users see; NULL where there is none (unknown is null). */
+const char *pt_event_name(enum pt_event_type type);
+const char *pt_via_name(enum pt_via via);
+const char *pt_end_name(enum pt_end end);
+const char *pt_reuse_name(enum pt_reuse reuse);
+const char *pt_proto_name(__u8 proto);
+
+/*
+ * The reverse, for options.
+ * Returns the value, or -ENOENT for a name that nobody has.
+ */
+int pt_event_from_name(const char *name);
+int pt_via_from_name(const char *name);
+int pt_proto_from_name(const char *name);
+
+/* Whether via means that the kernel chose the port: 1, 0, or -1 not known. */
+int pt_via_ephemeral(enum pt_via via);
+
+/* ::ffff:a.b.c.d */
+bool pt_addr_is_v4(const __u8 addr[16]);
+/* 0.0.0.0 or :: */
+bool pt_addr_is_any(const __u8 addr[16]);
+
+#endif /* PORTTRACE_EVENT_H */

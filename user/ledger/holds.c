@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "user/ledger/holds.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void holds_init(struct holds *holds)
+{
+	*holds = (struct holds){ .pool.entry_size = sizeof(struct hold),
+				 .tws.entry_size = sizeof(struct tw) };
+}
+
+static void space_free(struct space *space)
+{
+	for (size_t page = 0; page < 65536 / PORTS_PER_PAGE; page++)
+		free(space->pages[page]);
+	free(space);
+}
+
+void holds_free(struct holds *holds)
+{
+	for (__u32 i = 0; i < holds->spaces_count; i++)
+		for (struct space *next, *space = holds->spaces[i]; space; space = next) {
+			next = space->next_vrf;
+			space_free(space);
+		}
+	free(holds->spaces);
+	index_free(&holds->spaces_index);
+	pool_free(&holds->pool);
+	pool_free(&holds->tws);
+}
+
+/* Whatever their VRF. */
+static bool same_space(const struct pt_space *a, const struct pt_space *b)
+{
+	return a->netns_cookie == b->netns_cookie && a->netns == b->netns && a->proto == b->proto;
+}
+
+static bool space_matches(const void *entries, __u32 entry, const void *key)
+{
+	struct space *const *spaces = entries;
+
+	return same_space(&spaces[entry]->id, key);
+}
+
+static __u32 space_hash(const struct pt_space *id)
+{
+	return index_hash(id->netns_cookie ^ (__u64)id->netns << 32 ^ id->proto);
+}
+
+static int space_add_first(struct holds *holds, struct space *space)
+{
+	struct space **spaces =
+		realloc(holds->spaces, (holds->spaces_count + 1) * sizeof(*spaces));
+
+	if (!spaces)
+		return -ENOMEM;
+	holds->spaces = spaces;
+	spaces[holds->spaces_count] = space;
+	if (index_add(&holds->spaces_index, space_hash(&space->id), holds->spaces_count))
+		return -ENOMEM;
+	holds->last_space = holds->spaces_count++;
+	return 0;
+}
+
+/* The first of the namespace's and protocol's spaces; NULL if there is none. */
+static struct space *space_first(struct holds *holds, const struct pt_space *id)
+{
+	__u32 entry;
+
+	if (holds->spaces_count && same_space(&holds->spaces[holds->last_space]->id, id))
+		return holds->spaces[holds->last_space];
+	entry = index_find(&holds->spaces_index, space_hash(id), space_matches, holds->spaces, id);
+	if (entry == INDEX_NONE)
+		return NULL;
+	holds->last_space = entry;
+	return holds->spaces[entry];
+}
+
+static struct space *space_get(struct holds *holds, const struct pt_space *id)
+{
+	struct space *first = space_first(holds, id);
+	struct space *space = first;
+
+	while (space && space->id.vrf != id->vrf)
+		space = space->next_vrf;
+	if (space)
+		return space;
+	space = calloc(1, sizeof(*space));
+	if (!space)
+		return NULL;
+	space->id = *id;
+	if (first) {
+		space->next_vrf = first->next_vrf;
+		first->next_vrf = space;
+	} else if (space_add_first(holds, space)) {
+		free(space);
+		return NULL;
+	}
+	return space;
+}
+
+struct port_state *holds_port(struct holds *holds, const struct pt_space *id, __u16 port)
+{
+	struct space *space = space_get(holds, id);
+	struct port_state **page;
+
+	if (!space)
+		return NULL;
+	page = &space->pages[port / PORTS_PER_PAGE];
+	if (!*page)
+		*page = calloc(PORTS_PER_PAGE, sizeof(**page));
+	return *page ? &(*page)[port % PORTS_PER_PAGE] : NULL;
+}
+
+struct hold *holds_add(struct holds *holds, struct port_state *port)
+{
+	__u32 number = pool_take(&holds->pool);
+	struct hold *hold = holds_at(holds, number);
+
+	if (!hold)
+		return NULL;
+	hold->next = port->first;
+	port->first = number;
+	port->holders++;
+	return hold;
+}
+
+static void give_tws(struct holds *holds, struct hold *hold)
+{
+	while (hold->tws) {
+		__u32 next = holds_tw_at(holds, hold->tws)->next;
+
+		pool_give(&holds->tws, hold->tws);
+		hold->tws = next;
+	}
+}
+
+void holds_remove(struct holds *holds, struct port_state *port, struct hold *hold)
+{
+	__u32 *link = &port->first;
+	__u32 number;
+
+	while (holds_at(holds, *link) != hold)
+		link = &holds_at(holds, *link)->next;
+	number = *link;
+	*link = hold->next;
+	give_tws(holds, hold);
+	pool_give(&holds->pool, number);
+	port->holders--;
+}
+
+struct hold *holds_of_sock(const struct holds *holds, const struct port_state *port, __u64 sock)
+{
+	struct hold *hold;
+
+	for (__u32 i = port->first; (hold = holds_at(holds, i)); i = hold->next)
+		if (hold->sock_open && hold->sock == sock)
+			return hold;
+	return NULL;
+}
+
+static struct hold *hold_of_tw(const struct holds *holds, const struct port_state *port, __u64 tw)
+{
+	struct hold *hold;
+	struct tw *entry;
+
+	for (__u32 i = port->first; (hold = holds_at(holds, i)); i = hold->next)
+		for (__u32 j = hold->tws; (entry = holds_tw_at(holds, j)); j = entry->next)
+			if (entry->sock == tw)
+				return hold;
+	return NULL;
+}
+
+struct hold *holds_find(struct holds *holds, const struct pt_space *id, __u16 port, __u64 sock,
+			__u64 tw, struct port_state **state)
+{
+	for (struct space *space = space_first(holds, id); space; space = space->next_vrf) {
+		struct port_state *page = space->pages[port / PORTS_PER_PAGE];
+		struct hold *hold;
+
+		if (!page)
+			continue;
+		*state = &page[port % PORTS_PER_PAGE];
+		hold = tw ? hold_of_tw(holds, *state, tw) : holds_of_sock(holds, *state, sock);
+		if (hold)
+			return hold;
+	}
+	return NULL;
+}
+
+struct tw *holds_tw_add(struct holds *holds, struct hold *hold)
+{
+	__u32 number = pool_take(&holds->tws);
+	struct tw *tw = holds_tw_at(holds, number);
+
+	if (!tw)
+		return NULL;
+	tw->next = hold->tws;
+	hold->tws = number;
+	return tw;
+}
+
+void holds_tw_remove(struct holds *holds, struct hold *hold, __u64 tw)
+{
+	__u32 *link = &hold->tws;
+	struct tw *entry;
+
+	for (; (entry = holds_tw_at(holds, *link)); link = &entry->next) {
+		__u32 number = *link;
+
+		if (entry->sock != tw)
+			continue;
+		*link = entry->next;
+		pool_give(&holds->tws, number);
+		return;
+	}
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The ledger's memory: port spaces, their ports, the holds of each port and
+ * the TIME_WAITs of each hold. No rules here; those are ledger.c's.
+ */
+#ifndef PORTTRACE_LEDGER_HOLDS_H
+#define PORTTRACE_LEDGER_HOLDS_H
+
+#include "user/base/index.h"
+#include "user/base/pool.h"
+#include "user/event/event.h"
+
+#define PORTS_PER_PAGE 256
+
+/* A TIME_WAIT that one hold's socket left behind. */
+struct tw {
+	__u32 next; /* number in holds.tws, 0: last */
+	__u64 sock; /* address of the TIME_WAIT sock */
+	struct pt_tuple tuple;
+};
+
+/* One socket's ownership of one port. */
+struct hold {
+	__u32 next; /* of the same port; number in holds.pool, 0: last */
+	__u32 tws;  /* its TIME_WAITs, 0: none */
+	__u64 sock;
+	__u32 vrf;
+	bool sock_open; /* the socket itself still holds */
+	__u8 family;
+	__u8 via;
+	struct pt_tuple tuple;
+	struct pt_owner owner;
+	__u64 since; /* CLOCK_BOOTTIME, ns */
+	__u64 open_until; /* 0: still open */
+};
+
+/* One port of one space. */
+struct port_state {
+	__u32 first; /* hold */
+	__u32 holders;
+	__u64 free_since; /* CLOCK_BOOTTIME, ns; 0: not seen becoming free */
+	__u64 taker;      /* the socket that took a TIME_WAIT of this port, 0: none */
+	bool prev_known;  /* of the hold that ended last: */
+	__u32 prev_pid;
+	char prev_comm[PT_COMM_LEN];
+};
+
+struct space {
+	struct pt_space id;
+	struct space *next_vrf; /* of the same namespace and protocol */
+	struct port_state *pages[65536 / PORTS_PER_PAGE];
+};
+
+struct holds {
+	struct pool pool;
+	struct pool tws;
+	struct space **spaces; /* one a namespace and protocol, the others behind it */
+	__u32 spaces_count;
+	__u32 last_space;
+	struct index spaces_index;
+};
+
+void holds_init(struct holds *holds);
+void holds_free(struct holds *holds);
+
+/* The port's state, made if it is new. NULL if there is no memory. */
+struct port_state *holds_port(struct holds *holds, const struct pt_space *id, __u16 port);
+
+static inline struct hold *holds_at(const struct holds *holds, __u32 number)
+{
+	return number ? pool_at(&holds->pool, number) : NULL;
+}
+
+static inline struct tw *holds_tw_at(const struct holds *holds, __u32 number)
+{
+	return number ? pool_at(&holds->tws, number) : NULL;
+}
+
+/* A new, zeroed hold of the port, counted. NULL if there is no memory. */
+struct hold *holds_add(struct holds *holds, struct port_state *port);
+
+/* Forgets a hold of the port and its TIME_WAITs. */
+void holds_remove(struct holds *holds, struct port_state *port, struct hold *hold);
+
+/* The hold of that socket, while the socket itself still holds; or NULL. */
+struct hold *holds_of_sock(const struct holds *holds, const struct port_state *port, __u64 sock);
+
+/*
+ * For a record that does not tell the VRF: the hold of that socket, or if tw is
+ * not 0 of that TIME_WAIT, in whichever VRF it is; *port is its port's state.
+ * NULL if there is none.
+ */
+struct hold *holds_find(struct holds *holds, const struct pt_space *id, __u16 port, __u64 sock,
+			__u64 tw, struct port_state **state);
+
+/* Returns NULL if there is no memory. */
+struct tw *holds_tw_add(struct holds *holds, struct hold *hold);
+void holds_tw_remove(struct holds *holds, struct hold *hold, __u64 tw);
+
+#endif /* PORTTRACE_LEDGER_HOLDS_H */

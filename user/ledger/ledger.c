@@ -1,0 +1,515 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "user/ledger/ledger.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/event/decode.h"
+#include "user/ledger/holds.h"
+
+struct ledger {
+	ledger_emit emit;
+	void *data;
+	struct holds holds;
+	struct ledger_counts counts;
+	__u32 lost_stamp;     /* head.lost of the last record */
+	__u64 last_record_ts; /* raw */
+	__u64 last_event_ts;  /* what users saw last; never goes back */
+	bool uncertain;       /* records are missing: who holds what is not known */
+};
+
+/* Clocks of two CPUs can differ by a little: never a negative time. */
+static __u64 elapsed(__u64 from, __u64 to)
+{
+	return to > from ? to - from : 0;
+}
+
+struct ledger *ledger_new(ledger_emit emit, void *data)
+{
+	struct ledger *ledger = calloc(1, sizeof(*ledger));
+
+	if (!ledger)
+		return NULL;
+	ledger->emit = emit;
+	ledger->data = data;
+	holds_init(&ledger->holds);
+	return ledger;
+}
+
+void ledger_free(struct ledger *ledger)
+{
+	if (!ledger)
+		return;
+	holds_free(&ledger->holds);
+	free(ledger);
+}
+
+static void emit(struct ledger *ledger, struct pt_event *ev)
+{
+	if (ev->ts < ledger->last_event_ts)
+		ev->ts = ledger->last_event_ts;
+	ledger->last_event_ts = ev->ts;
+	ledger->emit(ledger->data, ev);
+}
+
+/* ---- what an event says ------------------------------------------------------ */
+
+static struct pt_space space_of(const struct pt_rec_head *head)
+{
+	return (struct pt_space){ .netns_cookie = head->netns_cookie,
+				  .netns = head->netns,
+				  .vrf = head->vrf,
+				  .proto = head->proto };
+}
+
+static bool tuple_has_remote(const struct pt_tuple *tuple)
+{
+	return tuple->rport && !pt_addr_is_any(tuple->raddr);
+}
+
+static void event_set_tuple(struct pt_event *ev, const struct pt_tuple *tuple)
+{
+	memcpy(ev->laddr, tuple->laddr, sizeof(ev->laddr));
+	if (!tuple_has_remote(tuple))
+		return;
+	memcpy(ev->raddr, tuple->raddr, sizeof(ev->raddr));
+	ev->rport = tuple->rport;
+}
+
+static struct pt_event event_of(const struct pt_rec_head *head, enum pt_event_type type)
+{
+	return (struct pt_event){
+		.type = type,
+		.ts = head->ts,
+		.space = space_of(head),
+		.family = head->family,
+		.port = head->port,
+		/* a kernel without netns cookies has none for tracing either: an address */
+		.sock = head->netns_cookie ? head->sock : 0,
+		.search_ns = PT_UNKNOWN,
+		.holders = PT_UNKNOWN,
+		.reuse_ns = PT_UNKNOWN,
+		.blockers_total = PT_UNKNOWN,
+		.open_ns = PT_UNKNOWN,
+		.held_ns = PT_UNKNOWN,
+	};
+}
+
+/* An event of a hold, told by a record of its socket or of its TIME_WAIT. */
+static struct pt_event event_of_hold(const struct pt_rec_head *head, const struct hold *hold,
+				     enum pt_event_type type)
+{
+	struct pt_event ev = event_of(head, type);
+
+	ev.space.vrf = hold->vrf;
+	ev.family = hold->family;
+	ev.sock = head->netns_cookie ? hold->sock : 0;
+	ev.via = hold->via;
+	ev.owner = hold->owner;
+	event_set_tuple(&ev, &hold->tuple);
+	return ev;
+}
+
+static struct pt_owner owner_of(const struct pt_rec_port *rec)
+{
+	struct pt_owner owner = {
+		.known = true,
+		.kernel = rec->head.flags & PT_F_KTHREAD,
+		.pid = rec->task.pid,
+		.tid = rec->task.tid,
+		.uid = rec->task.uid,
+		.start = rec->task.start,
+		.cgroup = rec->task.cgroup,
+	};
+
+	memcpy(owner.comm, rec->task.comm, PT_COMM_LEN - 1);
+	memcpy(owner.thread, rec->task.thread, PT_COMM_LEN - 1);
+	return owner;
+}
+
+static __u64 holders_known(const struct ledger *ledger, const struct port_state *port)
+{
+	return ledger->uncertain ? PT_UNKNOWN : port->holders;
+}
+
+/* ---- the end of a hold ------------------------------------------------------- */
+
+static void hold_end(struct ledger *ledger, const struct pt_rec_head *head,
+		     struct port_state *port, struct hold *hold, enum pt_end end)
+{
+	struct pt_event ev = event_of_hold(head, hold, PT_EV_FREE);
+
+	ev.end = end;
+	ev.held_ns = elapsed(hold->since, head->ts);
+	ev.open_ns = hold->open_until ? elapsed(hold->since, hold->open_until) : ev.held_ns;
+	port->prev_known = hold->owner.known;
+	port->prev_pid = hold->owner.pid;
+	memcpy(port->prev_comm, hold->owner.comm, PT_COMM_LEN);
+	holds_remove(&ledger->holds, port, hold);
+	if (!port->holders)
+		port->free_since = head->ts;
+	ev.holders = holders_known(ledger, port);
+	emit(ledger, &ev);
+}
+
+/* The socket no longer holds; a TIME_WAIT may go on. */
+static void sock_lets_go(struct hold *hold, __u64 ts)
+{
+	hold->sock_open = false;
+	if (!hold->open_until)
+		hold->open_until = ts;
+}
+
+/*
+ * The hold that a record of its socket is about (of its TIME_WAIT, if tw is not
+ * 0). NULL, and counted, for a socket that holds nothing here.
+ */
+static struct hold *find_hold(struct ledger *ledger, const struct pt_rec_head *head, __u64 tw,
+			      struct port_state **port)
+{
+	struct pt_space space = space_of(head);
+	struct hold *hold = holds_find(&ledger->holds, &space, head->port, head->sock, tw, port);
+
+	if (!hold)
+		ledger->counts.foreign++;
+	return hold;
+}
+
+static void on_release(struct ledger *ledger, const struct pt_rec_head *head)
+{
+	struct port_state *port;
+	struct hold *hold = find_hold(ledger, head, 0, &port);
+
+	if (!hold)
+		return;
+	sock_lets_go(hold, head->ts);
+	if (!hold->tws)
+		hold_end(ledger, head, port, hold, PT_END_CLOSE);
+}
+
+/* ---- TIME_WAIT --------------------------------------------------------------- */
+
+static int on_tw_begin(struct ledger *ledger, const struct pt_rec_head *head)
+{
+	const struct pt_rec_tuple *rec = decode_tuple(head);
+	struct port_state *port;
+	struct hold *hold = find_hold(ledger, head, 0, &port);
+	struct pt_event ev;
+	struct tw *tw;
+
+	if (!hold)
+		return 0;
+	tw = holds_tw_add(&ledger->holds, hold);
+	if (!tw)
+		return -ENOMEM;
+	tw->sock = rec->tw;
+	tw->tuple = rec->tuple;
+	hold->tuple = rec->tuple;
+	if (!hold->open_until)
+		hold->open_until = head->ts;
+	if (head->flags & PT_F_SOCK_GONE)
+		sock_lets_go(hold, head->ts);
+	ev = event_of_hold(head, hold, PT_EV_TIME_WAIT);
+	ev.open_ns = elapsed(hold->since, hold->open_until);
+	ev.fin_wait2 = head->flags & PT_F_FIN_WAIT2;
+	ev.holders = holders_known(ledger, port);
+	emit(ledger, &ev);
+	return 0;
+}
+
+static enum pt_end tw_end_reason(const struct pt_rec_head *head)
+{
+	if (head->flags & PT_F_REUSED)
+		return PT_END_REUSED;
+	return head->flags & PT_F_EXPIRED ? PT_END_EXPIRED : PT_END_CUT;
+}
+
+static void tw_is_gone(struct ledger *ledger, const struct pt_rec_head *head,
+		       struct port_state *port, struct hold *hold, __u64 tw, enum pt_end end)
+{
+	holds_tw_remove(&ledger->holds, hold, tw);
+	if (!hold->tws && !hold->sock_open)
+		hold_end(ledger, head, port, hold, end);
+}
+
+static void on_tw_end(struct ledger *ledger, const struct pt_rec_head *head)
+{
+	const struct pt_rec_tw_end *rec = decode_tw_end(head);
+	struct port_state *port;
+	struct hold *hold = find_hold(ledger, head, rec->tw, &port);
+
+	if (!hold)
+		return;
+	/* its allocation comes yet where only the exit of connect() tells it */
+	port->taker = rec->taker;
+	tw_is_gone(ledger, head, port, hold, rec->tw, tw_end_reason(head));
+}
+
+static bool same_tuple(const struct pt_tuple *old, const struct pt_tuple *new, __u32 vrf)
+{
+	if (old->rport != new->rport || memcmp(old->raddr, new->raddr, sizeof(old->raddr)) ||
+	    memcmp(old->laddr, new->laddr, sizeof(old->laddr)))
+		return false;
+	/* INET_MATCH(): a socket bound to no device is in the way of every one */
+	return !old->ifindex || old->ifindex == new->ifindex || old->ifindex == vrf;
+}
+
+/*
+ * connect() may take a port out of TIME_WAIT. The kernel adds the new owner
+ * first and drops the TIME_WAIT then, so its record comes after the ALLOC. But
+ * no two sockets have the same 4-tuple: with the ALLOC the TIME_WAIT is over.
+ */
+static bool take_from_tw(struct ledger *ledger, const struct pt_rec_port *rec,
+			 struct port_state *port)
+{
+	struct hold *hold;
+	struct tw *tw;
+
+	if (!tuple_has_remote(&rec->tuple))
+		return false;
+	for (__u32 i = port->first; (hold = holds_at(&ledger->holds, i)); i = hold->next)
+		for (__u32 j = hold->tws; (tw = holds_tw_at(&ledger->holds, j)); j = tw->next)
+			if (same_tuple(&tw->tuple, &rec->tuple, rec->head.vrf)) {
+				tw_is_gone(ledger, &rec->head, port, hold, tw->sock,
+					   PT_END_REUSED);
+				return true;
+			}
+	return false;
+}
+
+/* ---- allocation -------------------------------------------------------------- */
+
+static void alloc_set_reuse(const struct ledger *ledger, const struct port_state *port,
+			    bool from_tw, struct pt_event *ev)
+{
+	if (ledger->uncertain)
+		ev->reuse = PT_REUSE_UNKNOWN;
+	else if (from_tw)
+		ev->reuse = PT_REUSE_TIME_WAIT;
+	else if (port->holders > 1)
+		ev->reuse = PT_REUSE_SHARED;
+	else if (!port->free_since)
+		ev->reuse = PT_REUSE_FIRST;
+	else
+		ev->reuse = PT_REUSE_CLEAN;
+	if (ev->reuse == PT_REUSE_CLEAN)
+		ev->reuse_ns = elapsed(port->free_since, ev->ts);
+	if (ev->reuse == PT_REUSE_UNKNOWN)
+		return;
+	ev->prev_known = port->prev_known;
+	ev->prev_pid = port->prev_pid;
+	memcpy(ev->prev_comm, port->prev_comm, PT_COMM_LEN);
+}
+
+/* Told already, by the first witness or by bind(): at most its peer is new. */
+static void alloc_again(struct ledger *ledger, const struct pt_rec_port *rec, struct hold *hold)
+{
+	ledger->counts.repeated++;
+	if (tuple_has_remote(&rec->tuple))
+		hold->tuple = rec->tuple;
+}
+
+static int alloc_new(struct ledger *ledger, const struct pt_rec_port *rec,
+		     struct port_state *port)
+{
+	bool from_tw = take_from_tw(ledger, rec, port) ||
+		       (port->taker && port->taker == rec->head.sock);
+	struct hold *hold = holds_add(&ledger->holds, port);
+	struct pt_event ev;
+
+	port->taker = 0;
+	if (!hold)
+		return -ENOMEM;
+	hold->sock = rec->head.sock;
+	hold->sock_open = true;
+	hold->family = rec->head.family;
+	hold->vrf = rec->head.vrf;
+	hold->via = rec->via;
+	hold->tuple = rec->tuple;
+	hold->owner = owner_of(rec);
+	hold->since = rec->head.ts;
+	ev = event_of_hold(&rec->head, hold, PT_EV_ALLOC);
+	if (rec->head.flags & PT_F_SEARCHED)
+		ev.search_ns = rec->search_ns;
+	ev.holders = holders_known(ledger, port);
+	alloc_set_reuse(ledger, port, from_tw, &ev);
+	emit(ledger, &ev);
+	return 0;
+}
+
+static int on_alloc(struct ledger *ledger, const struct pt_rec_head *head)
+{
+	const struct pt_rec_port *rec = decode_port(head);
+	struct pt_space space = space_of(head);
+	struct port_state *port = holds_port(&ledger->holds, &space, head->port);
+	struct hold *hold;
+
+	if (!port)
+		return -ENOMEM;
+	hold = holds_of_sock(&ledger->holds, port, head->sock);
+	if (hold && head->flags & PT_F_SECOND) {
+		alloc_again(ledger, rec, hold);
+		return 0;
+	}
+	/* it got the port anew, so it had let go, unseen */
+	if (hold) {
+		sock_lets_go(hold, head->ts);
+		if (!hold->tws)
+			hold_end(ledger, head, port, hold, PT_END_UNKNOWN);
+	}
+	return alloc_new(ledger, rec, port);
+}
+
+static void on_connect(struct ledger *ledger, const struct pt_rec_head *head)
+{
+	struct port_state *port;
+	struct hold *hold = find_hold(ledger, head, 0, &port);
+
+	if (hold)
+		hold->tuple = decode_tuple(head)->tuple;
+}
+
+/* ---- refusal ----------------------------------------------------------------- */
+
+static bool blocks(const struct hold *hold, const struct pt_rec_port *rec)
+{
+	if (hold->sock == rec->head.sock && hold->sock_open)
+		return false;
+	/* connect() with a port of its own is refused for the same 4-tuple only */
+	return rec->via != PT_VIA_CONNECT || same_tuple(&hold->tuple, &rec->tuple, rec->head.vrf);
+}
+
+static void add_blocker(struct pt_event *ev, const struct hold *hold)
+{
+	struct pt_blocker *blocker;
+
+	if (ev->blockers_count == PT_BLOCKERS_MAX)
+		return;
+	blocker = &ev->blockers[ev->blockers_count++];
+	blocker->owner = hold->owner;
+	memcpy(blocker->laddr, hold->tuple.laddr, sizeof(blocker->laddr));
+	if (tuple_has_remote(&hold->tuple)) {
+		memcpy(blocker->raddr, hold->tuple.raddr, sizeof(blocker->raddr));
+		blocker->rport = hold->tuple.rport;
+	}
+	blocker->time_wait = !hold->sock_open;
+	blocker->age_ns = elapsed(hold->since, ev->ts);
+}
+
+/* The holders that the ledger knows. None known: somebody older is in the way. */
+static void fail_set_blockers(const struct ledger *ledger, const struct pt_rec_port *rec,
+			      const struct port_state *port, struct pt_event *ev)
+{
+	const struct hold *hold;
+	__u64 total = 0;
+
+	for (__u32 i = port->first; (hold = holds_at(&ledger->holds, i)); i = hold->next) {
+		if (!blocks(hold, rec))
+			continue;
+		add_blocker(ev, hold);
+		total++;
+	}
+	if (total && !ledger->uncertain)
+		ev->blockers_total = total;
+}
+
+/* A port that the kernel gave and took back within the call. */
+static void roll_back(struct ledger *ledger, const struct pt_rec_head *head)
+{
+	struct port_state *port;
+	struct hold *hold = find_hold(ledger, head, 0, &port);
+
+	if (!hold)
+		return;
+	sock_lets_go(hold, head->ts);
+	hold_end(ledger, head, port, hold, PT_END_CLOSE);
+}
+
+static int on_fail(struct ledger *ledger, const struct pt_rec_head *head)
+{
+	const struct pt_rec_port *rec = decode_port(head);
+	struct pt_event ev = event_of(head, PT_EV_FAIL);
+	struct port_state *port;
+
+	if (head->flags & PT_F_ROLLBACK)
+		roll_back(ledger, head);
+	ev.via = rec->via;
+	ev.owner = owner_of(rec);
+	ev.error = -rec->error;
+	if (head->flags & PT_F_SEARCHED)
+		ev.search_ns = rec->search_ns;
+	event_set_tuple(&ev, &rec->tuple);
+	if (head->port && head->vrf != PT_VRF_UNKNOWN) {
+		port = holds_port(&ledger->holds, &ev.space, head->port);
+		if (!port)
+			return -ENOMEM;
+		fail_set_blockers(ledger, rec, port, &ev);
+	}
+	emit(ledger, &ev);
+	return 0;
+}
+
+/* ---- records ----------------------------------------------------------------- */
+
+static void tell_loss(struct ledger *ledger, __u64 count, __u64 until)
+{
+	struct pt_event ev = { .type = PT_EV_LOST,
+			       .ts = until,
+			       .lost_count = count,
+			       .lost_from = ledger->last_record_ts,
+			       .lost_to = until };
+
+	ledger->counts.lost += count;
+	ledger->uncertain = true;
+	emit(ledger, &ev);
+}
+
+static int dispatch(struct ledger *ledger, const struct pt_rec_head *head)
+{
+	switch (head->kind) {
+	case PT_REC_ALLOC:
+		return on_alloc(ledger, head);
+	case PT_REC_FAIL:
+		return on_fail(ledger, head);
+	case PT_REC_CONNECT:
+		on_connect(ledger, head);
+		return 0;
+	case PT_REC_RELEASE:
+		on_release(ledger, head);
+		return 0;
+	case PT_REC_TW_BEGIN:
+		return on_tw_begin(ledger, head);
+	case PT_REC_TW_END:
+		on_tw_end(ledger, head);
+		return 0;
+	default:
+		return 0; /* decode_record() lets no other kind pass */
+	}
+}
+
+int ledger_record(struct ledger *ledger, const struct pt_rec_head *head)
+{
+	__u32 lost = head->lost - ledger->lost_stamp;
+
+	if (lost)
+		tell_loss(ledger, lost, head->ts);
+	ledger->lost_stamp = head->lost;
+	ledger->last_record_ts = head->ts;
+	ledger->counts.records++;
+	return dispatch(ledger, head);
+}
+
+void ledger_finish(struct ledger *ledger, __u64 lost, __u64 now)
+{
+	if (lost > ledger->counts.lost)
+		tell_loss(ledger, lost - ledger->counts.lost, now);
+}
+
+struct ledger_counts ledger_counts(const struct ledger *ledger)
+{
+	struct ledger_counts counts = ledger->counts;
+
+	counts.holds = ledger->holds.pool.live;
+	return counts;
+}

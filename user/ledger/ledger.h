@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Who holds which port. Takes records in the order of the ring, keeps every
+ * hold from its allocation to its end, and says what happened as events.
+ *
+ * Pure: no I/O, no clock of its own, no kernel; so it can be tested with any
+ * order of records, and a recording replays through the same code.
+ *
+ * The order it relies on is the kernel's: allocation and the end of a
+ * TIME_WAIT are recorded under the lock of the port's bucket, a release before
+ * it takes effect. What it cannot know (a record is missing) it says so: after
+ * a loss holders and reuse are unknown.
+ */
+#ifndef PORTTRACE_LEDGER_H
+#define PORTTRACE_LEDGER_H
+
+#include "bpf/event_abi.h"
+#include "user/event/event.h"
+
+struct ledger;
+
+/* Gets each event; ev and what it points to last for the call only. */
+typedef void (*ledger_emit)(void *data, const struct pt_event *ev);
+
+/* Returns NULL if there is no memory. The caller calls ledger_free(). */
+struct ledger *ledger_new(ledger_emit emit, void *data);
+void ledger_free(struct ledger *ledger);
+
+/*
+ * Takes one record that decode_record() passed.
+ * Returns 0 or -ENOMEM (the record is then not in the ledger).
+ */
+int ledger_record(struct ledger *ledger, const struct pt_rec_head *head);
+
+/*
+ * At the end: the losses after the last record. lost is their number since the
+ * start, now (CLOCK_BOOTTIME, ns) the time up to which they can have happened.
+ */
+void ledger_finish(struct ledger *ledger, __u64 lost, __u64 now);
+
+struct ledger_counts {
+	__u64 records;  /* taken */
+	__u64 lost;     /* by the ring, as far as told */
+	__u64 holds;    /* now */
+	__u64 repeated; /* told by a second witness too, and dropped */
+	__u64 foreign;  /* of sockets that hold nothing here: accepted, or older */
+};
+
+struct ledger_counts ledger_counts(const struct ledger *ledger);
+
+#endif /* PORTTRACE_LEDGER_H */

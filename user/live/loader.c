@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "user/live/loader.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "porttrace.skel.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define VMLINUX_BTF "/sys/kernel/btf/vmlinux"
+
+/*
+ * Every program. `unless` names a function: where the kernel has that one,
+ * another program tells the same fact and this one is left out. `needs` names a
+ * second function that must be there too.
+ */
+struct rule {
+	const char *program;
+	const char *function;
+	const char *tells;
+	const char *needs;
+	const char *unless;
+	__u8 proto;
+};
+
+static const struct rule rules[] = {
+	{ "hash_connect_begin", "inet_hash_connect", "when a connect began to search", NULL, NULL, IPPROTO_TCP },
+	{ "hash6_connect_begin", "inet6_hash_connect", "the same, IPv6", NULL, NULL, IPPROTO_TCP },
+	{ "bind2_bucket_find", "inet_bind2_bucket_find", "a connect got a port", NULL, NULL, IPPROTO_TCP },
+	{ "ehash_nolisten", "inet_ehash_nolisten", "a connect got a port (before 6.1)", NULL, "inet_bind2_bucket_find", IPPROTO_TCP },
+	{ "hash_connect_end", "inet_hash_connect", "a connect was refused a port", NULL, NULL, IPPROTO_TCP },
+	{ "hash6_connect_end", "inet6_hash_connect", "the same, IPv6", NULL, NULL, IPPROTO_TCP },
+	{ "csk_get_port_begin", "inet_csk_get_port", "how bind or listen asked", NULL, NULL, IPPROTO_TCP },
+	{ "bind_hash", "inet_bind_hash", "bind or listen got a port", "inet_bind2_bucket_find", NULL, IPPROTO_TCP },
+	{ "bind_hash_v510", "inet_bind_hash", "bind or listen got a port (before 6.1)", NULL, "inet_bind2_bucket_find", IPPROTO_TCP },
+	{ "csk_get_port_end", "inet_csk_get_port", "bind or listen was refused a port", NULL, NULL, IPPROTO_TCP },
+	{ "set_state", "tcp_set_state", "a socket let go (first witness)", NULL, NULL, IPPROTO_TCP },
+	{ "put_port", "inet_put_port", "a socket let go (second witness)", NULL, NULL, IPPROTO_TCP },
+	{ "destroy_sock", "tcp_v4_destroy_sock", "a bound socket let go", NULL, NULL, IPPROTO_TCP },
+	{ "twsk_hashdance_schedule", "inet_twsk_hashdance_schedule", "TIME_WAIT begins", NULL, NULL, IPPROTO_TCP },
+	{ "twsk_hashdance", "inet_twsk_hashdance", "TIME_WAIT begins (before 6.12)", NULL, "inet_twsk_hashdance_schedule", IPPROTO_TCP },
+	{ "twsk_bind_unhash", "inet_twsk_bind_unhash", "TIME_WAIT ends", NULL, NULL, IPPROTO_TCP },
+	{ "autobind", "inet_autobind", "a UDP send or connect asks for a port", NULL, NULL, IPPROTO_UDP },
+	{ "bind4", "inet_bind", "a UDP bind asks for a port", NULL, NULL, IPPROTO_UDP },
+	{ "bind6", "inet6_bind", "the same, IPv6", NULL, NULL, IPPROTO_UDP },
+	{ "udp_get_port_begin", "udp_lib_get_port", "when a UDP search began", NULL, NULL, IPPROTO_UDP },
+	{ "udp_get_port_end", "udp_lib_get_port", "UDP got or was refused a port", NULL, NULL, IPPROTO_UDP },
+	{ "udp4_get_port_end", "udp_v4_get_port", "the same (second witness)", NULL, NULL, IPPROTO_UDP },
+	{ "udp6_get_port_end", "udp_v6_get_port", "the same, IPv6", NULL, NULL, IPPROTO_UDP },
+	{ "udp_unhash", "udp_lib_unhash", "a UDP socket let go", NULL, NULL, IPPROTO_UDP },
+	{ "udp_destroy", "udp_destroy_sock", "the same (second witness)", NULL, NULL, IPPROTO_UDP },
+	{ "udp6_destroy", "udpv6_destroy_sock", "the same, IPv6", NULL, NULL, IPPROTO_UDP },
+	{ "udp_disconnect", "udp_disconnect", "a UDP socket let go by connect(AF_UNSPEC)", NULL, NULL, IPPROTO_UDP },
+};
+
+#define RULES ARRAY_SIZE(rules)
+
+struct loader {
+	struct porttrace_bpf *skel;
+	struct bpf_link *links[RULES];
+	bool detached;
+};
+
+static bool kernel_has(const struct btf *btf, const char *function)
+{
+	return btf__find_by_name_kind(btf, function, BTF_KIND_FUNC) > 0;
+}
+
+static enum loader_state rule_state(const struct rule *rule, const struct btf *btf)
+{
+	if (rule->unless && kernel_has(btf, rule->unless))
+		return LOADER_ABSENT;
+	if (rule->needs && !kernel_has(btf, rule->needs))
+		return LOADER_ABSENT;
+	if (kernel_has(btf, rule->function))
+		return LOADER_READY;
+	/* of two programs for two kernels, the newer's absence is the older's case */
+	for (size_t i = 0; i < RULES; i++)
+		if (rules[i].unless && !strcmp(rules[i].unless, rule->function))
+			return kernel_has(btf, rules[i].function) ? LOADER_ABSENT : LOADER_MISSING;
+	return LOADER_MISSING;
+}
+
+/* libbpf's own words: the last ones are kept for the line that says why. */
+static char last_words[512];
+static bool tell_words;
+
+static int keep_words(enum libbpf_print_level level, const char *format, va_list args)
+{
+	if (level != LIBBPF_WARN)
+		return 0;
+	if (tell_words)
+		return vfprintf(stderr, format, args);
+	return vsnprintf(last_words, sizeof(last_words), format, args);
+}
+
+static struct bpf_program *program_of(struct porttrace_bpf *skel, const struct rule *rule)
+{
+	return bpf_object__find_program_by_name(skel->obj, rule->program);
+}
+
+/* CO-RE knobs from what the kernel's BTF tells: bpf_get_socket_cookie for
+ * tracing came in 5.12 as bpf_get_socket_ptr_cookie. */
+static void set_knobs(struct porttrace_bpf *skel, const struct btf *btf)
+{
+	skel->rodata->has_sock_cookie = kernel_has(btf, "bpf_get_socket_ptr_cookie");
+	skel->rodata->has_task_btf = kernel_has(btf, "bpf_get_current_task_btf");
+}
+
+static void set_options(struct porttrace_bpf *skel, const struct loader_options *options)
+{
+	bpf_map__set_max_entries(skel->maps.ring, (__u32)options->buffer_size);
+	skel->rodata->wakeup_at = options->buffer_size / 2;
+	skel->rodata->wanted_netns = options->netns;
+	if (options->ports) {
+		skel->rodata->filter_ports = true;
+		memcpy((void *)skel->rodata->wanted_ports, options->ports,
+		       sizeof(skel->rodata->wanted_ports));
+	}
+}
+
+static int choose_programs(struct porttrace_bpf *skel, const struct btf *btf, __u8 proto,
+			   char *reason, size_t size)
+{
+	for (size_t i = 0; i < RULES; i++) {
+		enum loader_state state = rule_state(&rules[i], btf);
+		bool wanted = !proto || rules[i].proto == proto;
+
+		if (wanted && state == LOADER_MISSING) {
+			snprintf(reason, size,
+				 "this kernel has no traceable %s(), without which it cannot be "
+				 "seen: %s",
+				 rules[i].function, rules[i].tells);
+			return -EOPNOTSUPP;
+		}
+		bpf_program__set_autoload(program_of(skel, &rules[i]),
+					  wanted && state == LOADER_READY);
+	}
+	return 0;
+}
+
+static int explain_failure(int error, const char *what, char *reason, size_t size)
+{
+	/* the verifier says EACCES: that is not about privileges */
+	if (error == -EPERM) {
+		snprintf(reason, size, "%s: the kernel refuses it (%s)", what,
+			 geteuid() ? "tracing needs root, or CAP_BPF, CAP_PERFMON and "
+				     "CAP_SYS_RESOURCE"
+				   : "to root too: a container, lockdown or the host's policy");
+		return -EPERM;
+	}
+	last_words[strcspn(last_words, "\n")] = '\0';
+	snprintf(reason, size, "%s: %s%s%s", what, strerror(-error), *last_words ? "; " : "",
+		 last_words);
+	return error;
+}
+
+static int attach_all(struct loader *loader, char *reason, size_t size)
+{
+	for (size_t i = 0; i < RULES; i++) {
+		struct bpf_program *program = program_of(loader->skel, &rules[i]);
+		char what[96];
+
+		if (!bpf_program__autoload(program))
+			continue;
+		loader->links[i] = bpf_program__attach(program);
+		if (loader->links[i])
+			continue;
+		snprintf(what, sizeof(what), "cannot attach to %s()", rules[i].function);
+		return explain_failure(-errno, what, reason, size) == -EPERM ? -EPERM
+									      : -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static void set_enabled(struct loader *loader, bool enabled)
+{
+	__atomic_store_n(&loader->skel->bss->enabled, enabled, __ATOMIC_SEQ_CST);
+}
+
+static int load(struct loader *loader, const struct loader_options *options,
+		const struct btf *btf, char *reason, size_t size)
+{
+	int err = choose_programs(loader->skel, btf, options->proto, reason, size);
+
+	if (err)
+		return err;
+	set_knobs(loader->skel, btf);
+	set_options(loader->skel, options);
+	err = porttrace_bpf__load(loader->skel);
+	if (err)
+		return explain_failure(err, "cannot load the BPF programs", reason, size);
+	err = attach_all(loader, reason, size);
+	if (!err)
+		set_enabled(loader, true);
+	return err;
+}
+
+int loader_new(const struct loader_options *options, struct loader **out, char *reason,
+	       size_t size)
+{
+	struct loader *loader;
+	struct btf *btf;
+	int err;
+
+	libbpf_set_print(keep_words);
+	tell_words = options->verbose;
+	btf = btf__load_vmlinux_btf();
+	if (!btf) {
+		snprintf(reason, size,
+			 "this kernel does not describe its types (no " VMLINUX_BTF
+			 "): a kernel with CONFIG_DEBUG_INFO_BTF is needed");
+		return -EOPNOTSUPP;
+	}
+	loader = calloc(1, sizeof(*loader));
+	loader->skel = porttrace_bpf__open();
+	err = loader->skel ? load(loader, options, btf, reason, size)
+			   : explain_failure(-errno, "cannot open the BPF object", reason, size);
+	btf__free(btf);
+	if (err)
+		loader_free(loader);
+	else
+		*out = loader;
+	return err;
+}
+
+void loader_detach(struct loader *loader)
+{
+	if (!loader || loader->detached)
+		return;
+	if (loader->skel && loader->skel->bss)
+		set_enabled(loader, false);
+	for (size_t i = 0; i < RULES; i++)
+		bpf_link__destroy(loader->links[i]);
+	loader->detached = true;
+}
+
+void loader_free(struct loader *loader)
+{
+	if (!loader)
+		return;
+	loader_detach(loader);
+	porttrace_bpf__destroy(loader->skel);
+	free(loader);
+}
+
+int loader_ring_fd(const struct loader *loader)
+{
+	return bpf_map__fd(loader->skel->maps.ring);
+}
+
+__u64 loader_lost(const struct loader *loader)
+{
+	return __atomic_load_n(&loader->skel->bss->lost_records, __ATOMIC_RELAXED);
+}
+
+bool loader_misses(const struct loader *loader, size_t index, const char **name, __u64 *misses)
+{
+	struct bpf_prog_info info = {};
+	__u32 size = sizeof(info);
+	struct bpf_program *program;
+
+	if (index >= RULES)
+		return false;
+	program = program_of(loader->skel, &rules[index]);
+	*name = rules[index].program;
+	*misses = 0;
+	if (bpf_program__autoload(program) &&
+	    !bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
+		*misses = info.recursion_misses;
+	return true;
+}
+
+__u64 loader_recursion_misses(const struct loader *loader)
+{
+	__u64 sum = 0, misses;
+	const char *name;
+
+	for (size_t i = 0; loader_misses(loader, i, &name, &misses); i++)
+		sum += misses;
+	return sum;
+}
+
+bool loader_has_btf(void)
+{
+	return !access(VMLINUX_BTF, R_OK);
+}
+
+/* Loads and attaches this one program and no other. */
+static int probe_one(const struct btf *btf, size_t index)
+{
+	struct porttrace_bpf *skel = porttrace_bpf__open();
+	struct bpf_link *link;
+	int err;
+
+	if (!skel)
+		return errno;
+	for (size_t i = 0; i < RULES; i++)
+		bpf_program__set_autoload(program_of(skel, &rules[i]), i == index);
+	set_knobs(skel, btf);
+	set_options(skel, &(struct loader_options){ .buffer_size = 1 << 16 });
+	err = -porttrace_bpf__load(skel);
+	if (!err) {
+		link = bpf_program__attach(program_of(skel, &rules[index]));
+		err = link ? 0 : errno;
+		bpf_link__destroy(link);
+	}
+	porttrace_bpf__destroy(skel);
+	return err;
+}
+
+size_t loader_probe(const struct loader_program **out)
+{
+	static struct loader_program programs[RULES];
+	struct btf *btf;
+
+	libbpf_set_print(keep_words);
+	btf = btf__load_vmlinux_btf();
+	for (size_t i = 0; i < RULES; i++) {
+		programs[i] = (struct loader_program){ .name = rules[i].program,
+						       .function = rules[i].function,
+						       .tells = rules[i].tells,
+						       .state = LOADER_MISSING };
+		if (!btf)
+			continue;
+		programs[i].state = rule_state(&rules[i], btf);
+		if (programs[i].state != LOADER_READY)
+			continue;
+		programs[i].error = probe_one(btf, i);
+		if (programs[i].error)
+			programs[i].state = LOADER_REFUSED;
+	}
+	btf__free(btf);
+	*out = programs;
+	return RULES;
+}

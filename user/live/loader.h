@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The BPF programs in the kernel: chosen for what this kernel has, set up,
+ * attached, detached. The only file that knows the skeleton is loader.c.
+ */
+#ifndef PORTTRACE_LOADER_H
+#define PORTTRACE_LOADER_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct loader;
+
+struct loader_options {
+	const __u64 *ports; /* 65536 bits, borrowed; NULL: every port */
+	__u32 netns;        /* inode number; 0: every namespace */
+	__u8 proto;         /* IPPROTO_TCP, IPPROTO_UDP; 0: both */
+	__u64 buffer_size;  /* bytes, a power of two of whole pages */
+	bool verbose;	    /* libbpf's messages and the verifier's go to stderr */
+};
+
+/* What became of one program. */
+enum loader_state {
+	LOADER_READY,
+	LOADER_ABSENT,  /* this kernel has not that function, nor needs it */
+	LOADER_MISSING, /* it has not, and a fact goes unseen without it */
+	LOADER_REFUSED, /* the kernel did not take the program */
+};
+
+struct loader_program {
+	const char *name;
+	const char *function; /* of the kernel */
+	const char *tells;    /* the fact, in words */
+	enum loader_state state;
+	int error; /* LOADER_REFUSED: positive errno */
+};
+
+/*
+ * Loads and attaches. On success *out is the caller's, to be freed by
+ * loader_free(). On failure a line that says what is missing is in reason.
+ * Returns 0, -EOPNOTSUPP (this kernel), -EPERM (these privileges), or another
+ * negative errno.
+ */
+int loader_new(const struct loader_options *options, struct loader **out, char *reason,
+	       size_t size);
+
+/* Detaches; records in the ring stay readable. NULL is fine. */
+void loader_detach(struct loader *loader);
+void loader_free(struct loader *loader);
+
+/* The ring's file descriptor; the loader's. */
+int loader_ring_fd(const struct loader *loader);
+
+/* Records lost so far because the ring was full. */
+__u64 loader_lost(const struct loader *loader);
+
+/* How often each program was skipped by the kernel since it was loaded, summed. */
+__u64 loader_recursion_misses(const struct loader *loader);
+
+/*
+ * Each program's name and how often it was skipped, for the summary.
+ * Returns false past the last one.
+ */
+bool loader_misses(const struct loader *loader, size_t index, const char **name, __u64 *misses);
+
+/*
+ * For `porttrace doctor`: tries every program by itself.
+ * Returns the number of programs, *out is a static table.
+ */
+size_t loader_probe(const struct loader_program **out);
+
+/* Whether the kernel describes its types (/sys/kernel/btf/vmlinux). */
+bool loader_has_btf(void);
+
+#endif /* PORTTRACE_LOADER_H */

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "user/pipeline/pipeline.h"
+
+#include <stdlib.h>
+
+#include "user/event/decode.h"
+
+struct pipeline {
+	struct pipeline_options options;
+	/* the same without --event: an alloc counts though only frees are shown */
+	struct filter counted;
+	struct ledger *ledger;
+	struct totals totals;
+	__u64 shown;
+	int error;
+};
+
+static void keep_error(struct pipeline *pipeline, int err)
+{
+	if (err && !pipeline->error)
+		pipeline->error = err;
+}
+
+static void on_event(void *data, const struct pt_event *ev)
+{
+	struct pipeline *pipeline = data;
+
+	if (pipeline_is_done(pipeline) || !filter_match(&pipeline->counted, ev))
+		return;
+	totals_event(&pipeline->totals, ev);
+	if (ev->type != PT_EV_LOST && pipeline->options.filter->events &&
+	    !(pipeline->options.filter->events & 1U << ev->type))
+		return;
+	keep_error(pipeline, sink_event(pipeline->options.sink, ev));
+	pipeline->shown += ev->type != PT_EV_LOST;
+}
+
+struct pipeline *pipeline_new(const struct pipeline_options *options)
+{
+	struct pipeline *pipeline = calloc(1, sizeof(*pipeline));
+
+	if (!pipeline)
+		return NULL;
+	pipeline->options = *options;
+	pipeline->counted = *options->filter;
+	pipeline->counted.events = 0;
+	totals_init(&pipeline->totals);
+	pipeline->ledger = ledger_new(on_event, pipeline);
+	if (pipeline->ledger)
+		return pipeline;
+	pipeline_free(pipeline);
+	return NULL;
+}
+
+void pipeline_free(struct pipeline *pipeline)
+{
+	if (!pipeline)
+		return;
+	ledger_free(pipeline->ledger);
+	totals_free(&pipeline->totals);
+	free(pipeline);
+}
+
+void pipeline_record(struct pipeline *pipeline, const void *record, size_t size)
+{
+	const struct pt_rec_head *head;
+	int err = decode_record(record, size, &head);
+
+	keep_error(pipeline, err ?: ledger_record(pipeline->ledger, head));
+}
+
+void pipeline_finish(struct pipeline *pipeline, __u64 lost, __u64 now)
+{
+	ledger_finish(pipeline->ledger, lost, now);
+}
+
+bool pipeline_is_done(const struct pipeline *pipeline)
+{
+	return pipeline->options.count && pipeline->shown >= pipeline->options.count;
+}
+
+int pipeline_error(const struct pipeline *pipeline)
+{
+	return pipeline->error;
+}
+
+const struct totals *pipeline_totals(const struct pipeline *pipeline)
+{
+	return &pipeline->totals;
+}
+
+struct ledger_counts pipeline_counts(const struct pipeline *pipeline)
+{
+	return ledger_counts(pipeline->ledger);
+}

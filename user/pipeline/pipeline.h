@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The way of every record, live or replayed: decode, ledger, filter, totals,
+ * sink. A source pushes bytes in; nothing here knows where they come from.
+ */
+#ifndef PORTTRACE_PIPELINE_H
+#define PORTTRACE_PIPELINE_H
+
+#include "user/event/filter.h"
+#include "user/ledger/ledger.h"
+#include "user/sink/sink.h"
+#include "user/stats/totals.h"
+
+struct pipeline;
+
+struct pipeline_options {
+	const struct filter *filter; /* borrowed */
+	struct sink *sink;	     /* borrowed */
+	__u64 count;		     /* events to show, 0: no end */
+};
+
+/* Returns NULL if there is no memory. The caller calls pipeline_free(). */
+struct pipeline *pipeline_new(const struct pipeline_options *options);
+void pipeline_free(struct pipeline *pipeline);
+
+/* One record as it came from the ring or a file, aligned to 8. */
+void pipeline_record(struct pipeline *pipeline, const void *record, size_t size);
+
+/* No more records: what was lost behind the last one. See ledger_finish(). */
+void pipeline_finish(struct pipeline *pipeline, __u64 lost, __u64 now);
+
+/* Whether count events were shown: further ones are not. */
+bool pipeline_is_done(const struct pipeline *pipeline);
+
+/*
+ * 0, or the first thing that went wrong: -ENOMEM, -EBADMSG or -EPROTO (a record
+ * that is none), or the sink's error.
+ */
+int pipeline_error(const struct pipeline *pipeline);
+
+/* Totals of what passed the filter, whatever its --event said. */
+const struct totals *pipeline_totals(const struct pipeline *pipeline);
+struct ledger_counts pipeline_counts(const struct pipeline *pipeline);
+
+#endif /* PORTTRACE_PIPELINE_H */

@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "user/sink/columns.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+#define ALLOC (1U << PT_EV_ALLOC)
+#define FAIL (1U << PT_EV_FAIL)
+#define TIME_WAIT (1U << PT_EV_TIME_WAIT)
+#define FREE (1U << PT_EV_FREE)
+#define LOST (1U << PT_EV_LOST)
+#define PORT (ALLOC | FAIL | TIME_WAIT | FREE)
+
+#define GETTER(name)                                                                               \
+	static enum column_state name(const struct sink_context *ctx __attribute__((unused)),      \
+				      const struct pt_event *ev, union column_value *v)
+
+static enum column_state put_u64(union column_value *v, __u64 value)
+{
+	v->u64 = value;
+	return COLUMN_KNOWN;
+}
+
+static enum column_state put_known(union column_value *v, __u64 value)
+{
+	return value == PT_UNKNOWN ? COLUMN_UNKNOWN : put_u64(v, value);
+}
+
+static enum column_state put_nonzero(union column_value *v, __u64 value)
+{
+	return value ? put_known(v, value) : COLUMN_UNKNOWN;
+}
+
+static enum column_state put_bool(union column_value *v, bool value)
+{
+	v->boolean = value;
+	return COLUMN_KNOWN;
+}
+
+static enum column_state put_text(union column_value *v, const char *text)
+{
+	v->text = text;
+	return text ? COLUMN_KNOWN : COLUMN_UNKNOWN;
+}
+
+static enum column_state put_endpoint(union column_value *v, const __u8 *addr, __u16 port,
+				      __u8 family)
+{
+	v->endpoint = (struct column_endpoint){ .addr = addr, .port = port, .family = family };
+	return COLUMN_KNOWN;
+}
+
+GETTER(get_ts)
+{
+	return put_u64(v, ev->ts);
+}
+
+GETTER(get_event)
+{
+	return put_text(v, pt_event_name(ev->type));
+}
+
+GETTER(get_proto)
+{
+	return put_text(v, pt_proto_name(ev->space.proto));
+}
+
+/* tcp4 */
+GETTER(get_proto_family)
+{
+	static const char *const words[2][2] = { { "tcp4", "tcp6" }, { "udp4", "udp6" } };
+
+	return put_text(v, words[ev->space.proto == IPPROTO_UDP][ev->family == AF_INET6]);
+}
+
+GETTER(get_family)
+{
+	return put_text(v, ev->family == AF_INET ? "ipv4" :
+			   ev->family == AF_INET6 ? "ipv6" : NULL);
+}
+
+GETTER(get_port)
+{
+	return put_u64(v, ev->port);
+}
+
+GETTER(get_local)
+{
+	return put_endpoint(v, ev->laddr, ev->port, ev->family);
+}
+
+GETTER(get_remote)
+{
+	return ev->rport ? put_endpoint(v, ev->raddr, ev->rport, ev->family) : COLUMN_NONE;
+}
+
+GETTER(get_rport)
+{
+	return ev->rport ? put_u64(v, ev->rport) : COLUMN_NONE;
+}
+
+GETTER(get_pid)
+{
+	return ev->owner.known ? put_u64(v, ev->owner.pid) : COLUMN_UNKNOWN;
+}
+
+GETTER(get_tid)
+{
+	return ev->owner.known ? put_u64(v, ev->owner.tid) : COLUMN_UNKNOWN;
+}
+
+GETTER(get_comm)
+{
+	return ev->owner.known ? put_text(v, ev->owner.comm) : COLUMN_UNKNOWN;
+}
+
+GETTER(get_thread)
+{
+	return ev->owner.known ? put_text(v, ev->owner.thread) : COLUMN_UNKNOWN;
+}
+
+GETTER(get_owner)
+{
+	v->owner = &ev->owner;
+	return ev->owner.known ? COLUMN_KNOWN : COLUMN_UNKNOWN;
+}
+
+GETTER(get_kernel)
+{
+	return ev->owner.known ? put_bool(v, ev->owner.kernel) : COLUMN_UNKNOWN;
+}
+
+GETTER(get_uid)
+{
+	return ev->owner.known ? put_u64(v, ev->owner.uid) : COLUMN_UNKNOWN;
+}
+
+GETTER(get_cgroup)
+{
+	if (!ev->owner.known || !ev->owner.cgroup || !ctx->cgroup_path)
+		return COLUMN_UNKNOWN;
+	return put_text(v, ctx->cgroup_path(ctx->cgroup_data, ev->owner.cgroup));
+}
+
+GETTER(get_netns)
+{
+	return put_nonzero(v, ev->space.netns);
+}
+
+GETTER(get_netns_cookie)
+{
+	return put_nonzero(v, ev->space.netns_cookie);
+}
+
+GETTER(get_cookie)
+{
+	return put_nonzero(v, ev->sock);
+}
+
+GETTER(get_vrf)
+{
+	if (ev->space.proto != IPPROTO_TCP)
+		return COLUMN_NONE;
+	return ev->space.vrf == PT_VRF_UNKNOWN ? COLUMN_UNKNOWN : put_u64(v, ev->space.vrf);
+}
+
+GETTER(get_via)
+{
+	return put_text(v, pt_via_name(ev->via));
+}
+
+GETTER(get_ephemeral)
+{
+	int ephemeral = pt_via_ephemeral(ev->via);
+
+	return ephemeral < 0 ? COLUMN_UNKNOWN : put_bool(v, ephemeral);
+}
+
+GETTER(get_search)
+{
+	return put_known(v, ev->search_ns);
+}
+
+GETTER(get_holders)
+{
+	return put_known(v, ev->holders);
+}
+
+GETTER(get_reuse)
+{
+	return put_text(v, pt_reuse_name(ev->reuse));
+}
+
+GETTER(get_reuse_ns)
+{
+	if (ev->reuse == PT_REUSE_CLEAN)
+		return put_known(v, ev->reuse_ns);
+	return ev->reuse == PT_REUSE_UNKNOWN ? COLUMN_UNKNOWN : COLUMN_NONE;
+}
+
+GETTER(get_prev_pid)
+{
+	return ev->prev_known ? put_u64(v, ev->prev_pid) : COLUMN_UNKNOWN;
+}
+
+GETTER(get_prev_comm)
+{
+	return ev->prev_known ? put_text(v, ev->prev_comm) : COLUMN_UNKNOWN;
+}
+
+GETTER(get_errno)
+{
+	static char number[16];
+	const char *name = strerrorname_np(ev->error);
+
+	if (!ev->error)
+		return COLUMN_UNKNOWN;
+	if (name)
+		return put_text(v, name);
+	/* The kernel has some that no program ought to see, ENOTSUPP for one. */
+	snprintf(number, sizeof(number), "%d", ev->error);
+	return put_text(v, number);
+}
+
+GETTER(get_blockers)
+{
+	v->event = ev;
+	return ev->blockers_count || ev->blockers_total != PT_UNKNOWN ? COLUMN_KNOWN :
+									COLUMN_UNKNOWN;
+}
+
+GETTER(get_blockers_total)
+{
+	return put_known(v, ev->blockers_total);
+}
+
+GETTER(get_open)
+{
+	return put_known(v, ev->open_ns);
+}
+
+GETTER(get_tcp_state)
+{
+	return put_text(v, ev->fin_wait2 ? "FIN-WAIT-2" : "TIME-WAIT");
+}
+
+GETTER(get_end)
+{
+	return put_text(v, pt_end_name(ev->end));
+}
+
+GETTER(get_held)
+{
+	return put_known(v, ev->held_ns);
+}
+
+/* What an event's kind has to tell in a word. */
+GETTER(get_how)
+{
+	switch (ev->type) {
+	case PT_EV_ALLOC:
+		return get_via(ctx, ev, v);
+	case PT_EV_FAIL:
+		return get_errno(ctx, ev, v);
+	case PT_EV_FREE:
+		return get_end(ctx, ev, v);
+	default:
+		return COLUMN_NONE;
+	}
+}
+
+GETTER(get_lost_count)
+{
+	return put_known(v, ev->lost_count);
+}
+
+GETTER(get_lost_from)
+{
+	return put_nonzero(v, ev->lost_from);
+}
+
+GETTER(get_lost_to)
+{
+	return put_nonzero(v, ev->lost_to);
+}
+
+#define JSON(key_, type_, events_, get_)                                                           \
+	{ .key = key_, .type = type_, .events = events_, .get = get_ }
+#define TABLE(title_, width_, max_width_, type_, events_, get_)                                    \
+	BOTH(NULL, title_, width_, max_width_, type_, events_, get_)
+/* Further members may follow the getter. */
+#define BOTH(key_, title_, width_, max_width_, type_, events_, ...)                                \
+	{                                                                                          \
+		.key = key_, .title = title_, .type = type_, .events = events_, .width = width_,   \
+		.max_width = max_width_, .get = __VA_ARGS__                                        \
+	}
+
+const struct column columns[] = {
+	BOTH("ts", "TIME", 15, 15, COLUMN_TIME, PORT | LOST, get_ts),
+	BOTH("event", "EVENT", 9, 9, COLUMN_WORD, PORT | LOST, get_event, .accent = true),
+	JSON("proto", COLUMN_WORD, PORT, get_proto),
+	JSON("family", COLUMN_WORD, PORT, get_family),
+	TABLE("PROTO", 5, 5, COLUMN_WORD, PORT, get_proto_family),
+	JSON("port", COLUMN_U64, PORT, get_port),
+	JSON("laddr", COLUMN_ADDR, PORT, get_local),
+	TABLE("LOCAL", 17, 21, COLUMN_ENDPOINT, PORT, get_local),
+	JSON("raddr", COLUMN_ADDR, PORT, get_remote),
+	JSON("rport", COLUMN_U64, PORT, get_rport),
+	TABLE("REMOTE", 13, 21, COLUMN_ENDPOINT, PORT, get_remote),
+	BOTH("pid", "PID", 4, 7, COLUMN_U64, PORT, get_pid, .right = true),
+	JSON("tid", COLUMN_U64, PORT, get_tid),
+	JSON("comm", COLUMN_TEXT, PORT, get_comm),
+	JSON("thread", COLUMN_TEXT, PORT, get_thread),
+	TABLE("COMM", 7, 15, COLUMN_OWNER, PORT, get_owner),
+	JSON("kernel", COLUMN_BOOL, PORT, get_kernel),
+	JSON("uid", COLUMN_U64, PORT, get_uid),
+	JSON("cgroup", COLUMN_TEXT, PORT, get_cgroup),
+	JSON("netns", COLUMN_U64, PORT, get_netns),
+	JSON("netns_cookie", COLUMN_ID, PORT, get_netns_cookie),
+	JSON("cookie", COLUMN_ID, PORT, get_cookie),
+	JSON("vrf", COLUMN_U64, PORT, get_vrf),
+	JSON("via", COLUMN_WORD, ALLOC | FAIL, get_via),
+	JSON("ephemeral", COLUMN_BOOL, ALLOC, get_ephemeral),
+	JSON("search_ns", COLUMN_U64, ALLOC | FAIL, get_search),
+	JSON("holders", COLUMN_U64, ALLOC | FREE, get_holders),
+	JSON("reuse", COLUMN_WORD, ALLOC, get_reuse),
+	JSON("reuse_ns", COLUMN_U64, ALLOC, get_reuse_ns),
+	JSON("prev_pid", COLUMN_U64, ALLOC, get_prev_pid),
+	JSON("prev_comm", COLUMN_TEXT, ALLOC, get_prev_comm),
+	JSON("errno", COLUMN_WORD, FAIL, get_errno),
+	JSON("blockers", COLUMN_BLOCKERS, FAIL, get_blockers),
+	JSON("blockers_total", COLUMN_U64, FAIL, get_blockers_total),
+	TABLE("HOW", 8, 13, COLUMN_WORD, PORT, get_how),
+	BOTH("open_ns", "OPEN", 6, 6, COLUMN_DURATION, TIME_WAIT | FREE, get_open),
+	JSON("tcp_state", COLUMN_WORD, TIME_WAIT, get_tcp_state),
+	JSON("end", COLUMN_WORD, FREE, get_end),
+	BOTH("held_ns", "HELD", 5, 6, COLUMN_DURATION, FREE, get_held),
+	TABLE("REUSED", 6, 6, COLUMN_DURATION, ALLOC, get_reuse_ns),
+	TABLE("HOLDERS", 7, 7, COLUMN_U64, ALLOC | TIME_WAIT | FREE, get_holders),
+	BOTH(NULL, "NETNS", 10, 10, COLUMN_U64, PORT, get_netns, .netns = true),
+	JSON("count", COLUMN_U64, LOST, get_lost_count),
+	JSON("from", COLUMN_TIME, LOST, get_lost_from),
+	JSON("to", COLUMN_TIME, LOST, get_lost_to),
+};
+const unsigned int columns_count = ARRAY_SIZE(columns);
+
+_Static_assert(ARRAY_SIZE(columns) <= COLUMNS_MAX, "COLUMNS_MAX rows");
+
+static enum column_state blocker_pid(const struct pt_blocker *blocker, union column_value *v)
+{
+	return blocker->owner.known ? put_u64(v, blocker->owner.pid) : COLUMN_UNKNOWN;
+}
+
+static enum column_state blocker_comm(const struct pt_blocker *blocker, union column_value *v)
+{
+	return blocker->owner.known ? put_text(v, blocker->owner.comm) : COLUMN_UNKNOWN;
+}
+
+static enum column_state blocker_laddr(const struct pt_blocker *blocker, union column_value *v)
+{
+	return put_endpoint(v, blocker->laddr, 0, 0);
+}
+
+static enum column_state blocker_raddr(const struct pt_blocker *blocker, union column_value *v)
+{
+	return blocker->rport ? put_endpoint(v, blocker->raddr, 0, 0) : COLUMN_NONE;
+}
+
+static enum column_state blocker_rport(const struct pt_blocker *blocker, union column_value *v)
+{
+	return blocker->rport ? put_u64(v, blocker->rport) : COLUMN_NONE;
+}
+
+static enum column_state blocker_state(const struct pt_blocker *blocker, union column_value *v)
+{
+	return put_text(v, blocker->time_wait ? "TIME-WAIT" : "open");
+}
+
+static enum column_state blocker_age(const struct pt_blocker *blocker, union column_value *v)
+{
+	return put_known(v, blocker->age_ns);
+}
+
+/* The ledger does not tell it. */
+static enum column_state blocker_untold(const struct pt_blocker *blocker, union column_value *v)
+{
+	(void)blocker;
+	(void)v;
+	return COLUMN_UNKNOWN;
+}
+
+const struct blocker_column blocker_columns[] = {
+	{ "pid", COLUMN_U64, blocker_pid },     { "comm", COLUMN_TEXT, blocker_comm },
+	{ "laddr", COLUMN_ADDR, blocker_laddr }, { "raddr", COLUMN_ADDR, blocker_raddr },
+	{ "rport", COLUMN_U64, blocker_rport },  { "state", COLUMN_WORD, blocker_state },
+	{ "age_ns", COLUMN_U64, blocker_age },   { "tw_left_ns", COLUMN_U64, blocker_untold },
+	{ "count", COLUMN_U64, blocker_untold },
+};
+const unsigned int blocker_columns_count = ARRAY_SIZE(blocker_columns);
+
+bool column_is_ipv4(const struct column_endpoint *endpoint)
+{
+	return endpoint->family == AF_INET || pt_addr_is_v4(endpoint->addr);
+}
+
+char *column_format_addr(char *p, const struct column_endpoint *endpoint)
+{
+	if (column_is_ipv4(endpoint))
+		return format_ipv4(p, endpoint->addr + 12);
+	return format_ipv6(p, endpoint->addr);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What is shown of an event: one table for the JSON fields and for the columns
+ * of the table. A sink walks it and knows how to write each type.
+ */
+#ifndef PORTTRACE_SINK_COLUMNS_H
+#define PORTTRACE_SINK_COLUMNS_H
+
+#include "user/base/format.h"
+#include "user/event/event.h"
+#include "user/sink/sink.h"
+
+/* A column's type is its row's, so no field changes its type. */
+enum column_type {
+	COLUMN_U64,
+	COLUMN_ID,       /* u64, in JSON a string */
+	COLUMN_BOOL,
+	COLUMN_WORD,     /* text: one of our own */
+	COLUMN_TEXT,     /* text: anybody's bytes */
+	COLUMN_ADDR,     /* endpoint, without its port */
+	COLUMN_ENDPOINT, /* endpoint; table only */
+	COLUMN_OWNER,    /* owner: its name, and its thread's if another; table only */
+	COLUMN_DURATION, /* u64, ns */
+	COLUMN_TIME,     /* u64, CLOCK_BOOTTIME, ns */
+	COLUMN_BLOCKERS, /* event; JSON only */
+};
+
+struct column_endpoint {
+	const __u8 *addr;
+	__u16 port; /* 0: any */
+	__u8 family;
+};
+
+/* What it points to lasts as long as the event, and until the next get. */
+union column_value {
+	__u64 u64;
+	bool boolean;
+	const char *text;
+	struct column_endpoint endpoint;
+	const struct pt_owner *owner;
+	const struct pt_event *event;
+};
+
+/* What a getter knows. */
+enum column_state {
+	COLUMN_KNOWN,
+	COLUMN_UNKNOWN, /* there is one, but it was not seen: JSON null, table ? */
+	COLUMN_NONE,    /* there is none: JSON null, table - */
+};
+
+struct column {
+	const char *key;   /* JSON; NULL: not in JSON */
+	const char *title; /* table; NULL: not in the table */
+	enum column_type type;
+	unsigned int events; /* bit 1 << enum pt_event_type: where it applies */
+	/* Table: characters. A column widens up to max_width, once it has to. */
+	unsigned int width;
+	unsigned int max_width;
+	bool right;  /* its values, not its title */
+	bool accent; /* in the colour of the event's kind */
+	bool netns;  /* only when more than one network namespace is shown */
+	/* *value is set if it returns COLUMN_KNOWN. */
+	enum column_state (*get)(const struct sink_context *ctx, const struct pt_event *ev,
+				 union column_value *value);
+};
+
+/* No more rows than this, and no longer keys. */
+#define COLUMNS_MAX 64
+#define COLUMN_KEY_MAX 24
+
+/* The table, in the order of both outputs. */
+extern const struct column columns[];
+extern const unsigned int columns_count;
+
+/* The same of one blocker: an object's members in JSON. */
+struct blocker_column {
+	const char *key;
+	enum column_type type;
+	enum column_state (*get)(const struct pt_blocker *blocker, union column_value *value);
+};
+
+extern const struct blocker_column blocker_columns[];
+extern const unsigned int blocker_columns_count;
+
+/* Whether the address is shown as IPv4: v4-mapped ones are. */
+bool column_is_ipv4(const struct column_endpoint *endpoint);
+
+/* The address, at most FORMAT_IPV6_MAX bytes; see format.h for p. */
+char *column_format_addr(char *p, const struct column_endpoint *endpoint);
+
+#endif /* PORTTRACE_SINK_COLUMNS_H */

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Events as lines for people. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/escape.h"
+#include "user/base/format.h"
+#include "user/base/out.h"
+#include "user/sink/columns.h"
+#include "user/sink/sink.h"
+
+#define GAP 2 /* spaces between columns */
+/* The longest cell: two names with a slash between them. */
+#define CELL_MAX (2 * PT_COMM_LEN * ESCAPE_EXPAND + 1)
+
+struct table_sink {
+	struct sink base;
+	struct out *out;
+	struct sink_context ctx;
+	struct format_time clock;
+	bool titled;
+	__u32 first_netns; /* 0: none seen */
+	unsigned int shown_count;
+	struct table_column {
+		const struct column *column;
+		unsigned int width;
+	} shown[COLUMNS_MAX];
+};
+
+static const char *const colors[PT_EV_TYPES] = {
+	[PT_EV_ALLOC] = "\033[32m",     /* green */
+	[PT_EV_FAIL] = "\033[1;31m",    /* bold red */
+	[PT_EV_TIME_WAIT] = "\033[33m", /* yellow */
+	[PT_EV_FREE] = "\033[36m",      /* cyan */
+	[PT_EV_LOST] = "\033[1;35m",    /* bold magenta */
+};
+
+static char *format_time(struct table_sink *table, char *p, __u64 ts)
+{
+	if (!table->ctx.relative)
+		return format_clock(&table->clock, p, ts + table->ctx.realtime_offset);
+	return format_seconds(p, ts > table->ctx.start ? ts - table->ctx.start : 0);
+}
+
+static char *format_endpoint(char *p, const struct column_endpoint *endpoint)
+{
+	bool ipv4 = column_is_ipv4(endpoint);
+
+	if (!ipv4)
+		*p++ = '[';
+	p = column_format_addr(p, endpoint);
+	if (!ipv4)
+		*p++ = ']';
+	*p++ = ':';
+	if (endpoint->port)
+		return format_u64(p, endpoint->port);
+	*p++ = '*';
+	return p;
+}
+
+/* A name that is empty would shift the columns behind it. */
+static char *format_name(char *p, const char *name)
+{
+	return *name ? p + escape_terminal(p, name, strlen(name)) : stpcpy(p, "\"\"");
+}
+
+static char *format_owner(char *p, const struct pt_owner *owner)
+{
+	p = format_name(p, owner->comm);
+	if (!strcmp(owner->comm, owner->thread))
+		return p;
+	*p++ = '/';
+	return format_name(p, owner->thread);
+}
+
+static char *format_cell(struct table_sink *table, char *p, enum column_type type,
+			 const union column_value *value)
+{
+	switch (type) {
+	case COLUMN_U64:
+		return format_u64(p, value->u64);
+	case COLUMN_WORD:
+		return stpcpy(p, value->text);
+	case COLUMN_ENDPOINT:
+		return format_endpoint(p, &value->endpoint);
+	case COLUMN_OWNER:
+		return format_owner(p, value->owner);
+	case COLUMN_DURATION:
+		return format_duration(p, value->u64);
+	case COLUMN_TIME:
+		return format_time(table, p, value->u64);
+	case COLUMN_ID:
+	case COLUMN_BOOL:
+	case COLUMN_TEXT:
+	case COLUMN_ADDR:
+	case COLUMN_BLOCKERS:
+		break; /* of rows without a title */
+	}
+	return p;
+}
+
+/*
+ * Columns are separated before a cell, not behind it, so that no line ends in
+ * spaces: *gap is what the cells so far left to fill.
+ */
+static void put_cell(struct out *out, const char *cell, const char *end, unsigned int width,
+		     bool right, const char *color, size_t *gap)
+{
+	size_t used = escape_width(cell, (size_t)(end - cell));
+	size_t rest = used < width ? width - used : 0;
+
+	out_fill(out, ' ', *gap + (right ? rest : 0));
+	if (color)
+		out_str(out, color);
+	out_bytes(out, cell, (size_t)(end - cell));
+	if (color)
+		out_str(out, "\033[0m");
+	*gap = GAP + (right ? 0 : rest);
+}
+
+static void put_titles(struct table_sink *table)
+{
+	size_t gap = 0;
+
+	for (unsigned int i = 0; i < table->shown_count; i++) {
+		const struct table_column *shown = &table->shown[i];
+		const char *title = shown->column->title;
+
+		if (table->ctx.netns || !shown->column->netns)
+			put_cell(table->out, title, title + strlen(title), shown->width, false,
+				 NULL, &gap);
+	}
+	out_end_line(table->out);
+	table->titled = true;
+}
+
+static void put_column(struct table_sink *table, struct table_column *shown,
+		       const struct pt_event *ev, size_t *gap)
+{
+	const struct column *column = shown->column;
+	enum column_state state = COLUMN_NONE;
+	char cell[CELL_MAX], *end = cell;
+	union column_value value;
+	unsigned int width;
+	bool right;
+
+	if (column->events >> ev->type & 1)
+		state = column->get(&table->ctx, ev, &value);
+	if (state == COLUMN_KNOWN)
+		end = format_cell(table, cell, column->type, &value);
+	else
+		*end++ = state == COLUMN_UNKNOWN ? '?' : '-';
+	width = (unsigned int)escape_width(cell, (size_t)(end - cell));
+	if (width > shown->width)
+		shown->width = width < column->max_width ? width : column->max_width;
+	right = column->right || (column->type == COLUMN_TIME && table->ctx.relative);
+	put_cell(table->out, cell, end, shown->width, right,
+		 table->ctx.color && column->accent ? colors[ev->type] : NULL, gap);
+}
+
+static void put_time(struct table_sink *table, __u64 ts)
+{
+	char *p = out_reserve(table->out, FORMAT_SECONDS_MAX);
+
+	out_commit(table->out, format_time(table, p, ts));
+}
+
+_Static_assert(FORMAT_SECONDS_MAX >= FORMAT_CLOCK_MAX, "room for either time");
+
+static void put_lost(struct table_sink *table, const struct pt_event *ev, size_t gap)
+{
+	struct out *out = table->out;
+
+	out_fill(out, ' ', gap);
+	out_u64(out, ev->lost_count);
+	out_str(out, ev->lost_count == 1 ? " record lost " : " records lost ");
+	if (ev->lost_from && ev->lost_from != PT_UNKNOWN) {
+		out_str(out, "between ");
+		put_time(table, ev->lost_from);
+		out_str(out, " and ");
+	} else {
+		out_str(out, "before ");
+	}
+	put_time(table, ev->lost_to);
+	out_str(out, ": holders and reuse are unknown since");
+}
+
+static void put_blocker(struct out *out, const struct pt_blocker *blocker)
+{
+	char *p = out_reserve(out, CELL_MAX + FORMAT_U64_MAX + FORMAT_DURATION_MAX + 32);
+
+	if (blocker->owner.known) {
+		p = format_u64(p, blocker->owner.pid);
+		*p++ = ' ';
+		p = format_name(p, blocker->owner.comm);
+	} else {
+		p = stpcpy(p, "unknown");
+	}
+	p = stpcpy(p, blocker->time_wait ? " (TIME-WAIT" : " (open");
+	if (blocker->age_ns != PT_UNKNOWN) {
+		p = stpcpy(p, ", ");
+		p = format_duration(p, blocker->age_ns);
+	}
+	*p++ = ')';
+	out_commit(out, p);
+}
+
+/* Behind the columns: who was in the way. */
+static void put_blockers(struct out *out, const struct pt_event *ev, size_t gap)
+{
+	if (!ev->blockers_count)
+		return;
+	out_fill(out, ' ', gap);
+	for (unsigned int i = 0; i < ev->blockers_count; i++) {
+		out_str(out, i ? ", " : "held by ");
+		put_blocker(out, &ev->blockers[i]);
+	}
+	if (ev->blockers_total == PT_UNKNOWN || ev->blockers_total <= ev->blockers_count)
+		return;
+	out_str(out, "; ");
+	out_u64(out, ev->blockers_total);
+	out_str(out, " in all");
+}
+
+/* What the first event and the first of a second namespace change. */
+static void table_prepare(struct table_sink *table, const struct pt_event *ev)
+{
+	if (!table->ctx.start)
+		table->ctx.start = ev->ts;
+	if (ev->type != PT_EV_LOST && !table->ctx.netns) {
+		if (!table->first_netns)
+			table->first_netns = ev->space.netns;
+		if (ev->space.netns && ev->space.netns != table->first_netns) {
+			table->ctx.netns = true;
+			table->titled = false;
+		}
+	}
+	if (!table->titled)
+		put_titles(table);
+}
+
+static int table_event(struct sink *sink, const struct pt_event *ev)
+{
+	struct table_sink *table = (struct table_sink *)sink;
+	size_t gap = 0;
+
+	table_prepare(table, ev);
+	for (unsigned int i = 0; i < table->shown_count; i++) {
+		const struct column *column = table->shown[i].column;
+
+		/* A loss has a sentence instead of the other columns. */
+		if (ev->type == PT_EV_LOST && !(column->events >> PT_EV_LOST & 1))
+			continue;
+		if (table->ctx.netns || !column->netns)
+			put_column(table, &table->shown[i], ev, &gap);
+	}
+	if (ev->type == PT_EV_LOST)
+		put_lost(table, ev, gap);
+	if (ev->type == PT_EV_FAIL)
+		put_blockers(table->out, ev, gap);
+	return out_end_line(table->out);
+}
+
+/* The titles also show while nothing happens. */
+static int table_flush(struct sink *sink)
+{
+	struct table_sink *table = (struct table_sink *)sink;
+
+	if (!table->titled)
+		put_titles(table);
+	return out_flush(table->out);
+}
+
+static int table_end(struct sink *sink)
+{
+	int err = table_flush(sink);
+
+	free(sink);
+	return err;
+}
+
+int sink_table_new(struct out *out, const struct sink_context *ctx, struct sink **sink)
+{
+	static const struct sink_ops ops = { table_event, table_flush, table_end };
+	struct table_sink *table = calloc(1, sizeof(*table));
+
+	if (!table)
+		return -ENOMEM;
+	table->base.ops = &ops;
+	table->out = out;
+	table->ctx = *ctx;
+	for (unsigned int i = 0; i < columns_count; i++)
+		if (columns[i].title)
+			table->shown[table->shown_count++] =
+				(struct table_column){ &columns[i], columns[i].width };
+	*sink = &table->base;
+	return 0;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The kernel types that the BPF programs read, and of each only the members
+ * they read. preserve_access_index makes every access a CO-RE relocation: the
+ * loader patches offsets (and sizes) for the running kernel, so order and
+ * padding here mean nothing, names mean everything. Members of anonymous unions
+ * and structs stand flat: libbpf looks for a name through them.
+ *
+ * A suffix after three underscores (net___v510) is another kernel's shape of
+ * the same type.
+ */
+#ifndef PORTTRACE_VMLINUX_H
+#define PORTTRACE_VMLINUX_H
+
+typedef unsigned char __u8;
+typedef unsigned short __u16;
+typedef unsigned int __u32;
+typedef unsigned long long __u64;
+typedef signed char __s8;
+typedef short __s16;
+typedef int __s32;
+typedef long long __s64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u64 __be64;
+typedef __u32 __wsum;
+typedef __u16 __sum16;
+typedef _Bool bool;
+
+enum { false, true };
+
+/* Numbers of the kernel's ABI that no header for BPF carries. */
+enum {
+	AF_INET = 2,
+	AF_INET6 = 10,
+	IPPROTO_TCP = 6,
+	IPPROTO_UDP = 17,
+	EADDRINUSE = 98,
+	EAGAIN = 11,
+	PF_KTHREAD = 0x00200000,	/* include/linux/sched.h */
+	SOCK_BINDPORT_LOCK = 8,		/* include/net/sock.h */
+	TCP_SYN_SENT = 2,		/* include/net/tcp_states.h */
+	TCP_FIN_WAIT2 = 5,
+	TCP_CLOSE = 7,
+	TCP_LISTEN = 10,
+};
+
+/* include/uapi/linux/bpf.h; BPF CO-RE needs no more of it */
+enum {
+	BPF_MAP_TYPE_RINGBUF = 27,
+	BPF_RB_NO_WAKEUP = 1,
+	BPF_RB_FORCE_WAKEUP = 2,
+	BPF_RB_AVAIL_DATA = 0,
+};
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct in6_addr {
+	union {
+		__u8 u6_addr8[16];
+		__be32 u6_addr32[4];
+	} in6_u;
+};
+
+typedef struct {
+	__s64 counter;
+} atomic64_t;
+
+struct ns_common {
+	unsigned int inum;
+};
+
+struct net {
+	__u64 net_cookie;
+	struct ns_common ns;
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct sock_common {
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num;
+	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	int skc_bound_dev_if;
+	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+	atomic64_t skc_cookie;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	__u16 sk_protocol;
+	__u8 sk_userlocks : 4; /* a whole __u8 since 6.12 */
+};
+
+struct socket {
+	struct sock *sk;
+};
+
+struct inet_bind_bucket {
+	int l3mdev;
+};
+
+struct inet_connection_sock {
+	struct inet_bind_bucket *icsk_bind_hash;
+};
+
+struct timer_list {
+	unsigned long expires;
+};
+
+struct inet_timewait_sock {
+	struct sock_common __tw_common;
+	volatile unsigned char tw_substate;
+	struct timer_list tw_timer;
+	struct inet_bind_bucket *tw_tb;
+};
+
+struct task_struct {
+	unsigned int flags;
+	int pid;
+	int tgid;
+	__u64 start_boottime;
+	struct task_struct *group_leader;
+	char comm[16];
+};
+
+/* Only ever passed on, never read. */
+struct inet_timewait_death_row;
+struct inet_hashinfo;
+struct inet_bind2_bucket;
+struct inet_bind_hashbucket;
+
+#pragma clang attribute pop
+
+#endif /* PORTTRACE_VMLINUX_H */
