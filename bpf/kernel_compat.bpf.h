@@ -6,13 +6,25 @@
 #include "maps.bpf.h"
 
 /*
+ * An address as a number. The verifier of 5.10 lets nobody calculate with a
+ * pointer to a kernel object, but what a helper wrote is a number.
+ */
+static __always_inline __u64 address_of(void *object)
+{
+	__u64 number = 0;
+
+	bpf_probe_read_kernel(&number, sizeof(number), &object);
+	return number;
+}
+
+/*
  * The identity of a socket, made if it has none yet. Its cookie; tracing
  * programs may ask for that since 5.12 (c5dbb89fc2ac). Before, its address,
  * which is unique while the hold lasts.
  */
 static __always_inline __u64 sock_id_make(struct sock *sk)
 {
-	return has_sock_cookie ? bpf_get_socket_cookie(sk) : (__u64)sk;
+	return has_sock_cookie ? bpf_get_socket_cookie(sk) : address_of(sk);
 }
 
 /*
@@ -22,7 +34,7 @@ static __always_inline __u64 sock_id_make(struct sock *sk)
  */
 static __always_inline __u64 sock_id_known(struct sock *sk)
 {
-	return has_sock_cookie ? sk->__sk_common.skc_cookie.counter : (__u64)sk;
+	return has_sock_cookie ? sk->__sk_common.skc_cookie.counter : address_of(sk);
 }
 
 /* net_cookie is a lazily made atomic64_t in 5.10, a plain u64 since 5.12 (3d368ab87cf6). */

@@ -1,0 +1,541 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The command line: what is wrong, how it ends, where output goes. */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "actor.h"
+#include "net.h"
+#include "scene.h"
+
+#define NOBODY 65534
+
+static void bind_and_close(int port)
+{
+	int fd = net_socket(NET_V4, SOCK_DGRAM);
+
+	assert_int_equal(net_try_bind(fd, NET_V4, port), 0);
+	net_close(fd);
+}
+
+static void assert_contains(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("there is no '%s' in:\n%s", part, text);
+}
+
+/* Nothing on stdout, one line on stderr that names who speaks. */
+static void check_refusal(struct tracer *tracer, int status)
+{
+	assert_int_equal(tracer_exit(tracer), status);
+	assert_string_equal(tracer_stdout(tracer), "");
+	assert_int_equal(strncmp(tracer_stderr(tracer), "porttrace: ", 11), 0);
+	assert_int_equal(tracer_lines(tracer_stderr(tracer)), 1);
+}
+
+static void wrong_usage(struct scene *scene)
+{
+	/* What is wrong, and a word that the message must have. */
+	static const char *const wrong[][3] = {
+		{ "--port", "0", "0" },
+		{ "--port", "65536", "65536" },
+		{ "--port", "12abc", "12abc" },
+		{ "--port", "5-3", "5-3" },
+		{ "--port", "-1", "--port" },
+		{ "--port", "1,,2", "--port" },
+		{ "--port", "", "--port" },
+		{ "-P", "99999999999999999999", "--port" },
+		{ "--remote-port", "0x50", "0x50" },
+		{ "--remote", "1.2.3.4/33", "33" },
+		{ "--remote", "localhost", "localhost" },
+		{ "--pid", "12abc", "12abc" },
+		{ "--pid", "2147483646", "2147483646" },
+		{ "--uid", "nosuchuser", "nosuchuser" },
+		{ "--netns", "nosuchnetns", "nosuchnetns" },
+		{ "--netns", "/proc/self/ns/mnt", "/proc/self/ns/mnt" },
+		{ "--cgroup", "/nosuchcgroup", "/nosuchcgroup" },
+		{ "--proto", "sctp", "sctp" },
+		{ "--event", "allocs", "allocs" },
+		{ "--via", "magic", "magic" },
+		{ "--count", "0", "--count" },
+		{ "--count", "-5", "--count" },
+		{ "--duration", "10 parsecs", "parsecs" },
+		{ "--duration", "0s", "--duration" },
+		{ "--buffer-size", "1", "--buffer-size" },
+		{ "--color", "blue", "blue" },
+		{ "--port", NULL, "--port" },
+		{ "--nonsense", NULL, "--nonsense" },
+		{ "-Z", NULL, "-Z" },
+		{ "frobnicate", NULL, "frobnicate" },
+		{ "trace", "frobnicate", "frobnicate" },
+	};
+
+	(void)scene;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct tracer *tracer = tracer_run(wrong[i][0], wrong[i][1]);
+
+		check_refusal(tracer, STATUS_USAGE);
+		assert_contains(tracer_stderr(tracer), wrong[i][2]);
+		tracer_free(tracer);
+	}
+}
+
+/* A message must not hand on what a terminal would obey. */
+static void a_hostile_argument_is_escaped(struct scene *scene)
+{
+	struct tracer *tracer = tracer_run("--port", "\x1b[31m\n1");
+	const char *c = tracer_stderr(tracer);
+
+	(void)scene;
+	check_refusal(tracer, STATUS_USAGE);
+	for (; *c != '\n'; c++)
+		assert_false(iscntrl((unsigned char)*c));
+}
+
+static void help_and_version(struct scene *scene)
+{
+	static const char *const options[] = { "--port",     "--remote-port", "--remote", "--pid",
+					       "--comm",     "--uid",	      "--cgroup", "--netns",
+					       "--proto",    "--event",	      "--via",	  "--json",
+					       "--duration", "--count",	      "doctor" };
+	struct tracer *help = tracer_run("--help"), *version = tracer_run("-V");
+
+	(void)scene;
+	assert_int_equal(tracer_exit(help), STATUS_DONE);
+	assert_string_equal(tracer_stderr(help), "");
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		assert_contains(tracer_stdout(help), options[i]);
+	assert_int_equal(tracer_exit(version), STATUS_DONE);
+	assert_int_equal(strncmp(tracer_stdout(version), "porttrace ", 10), 0);
+	assert_int_equal(tracer_lines(tracer_stdout(version)), 1);
+}
+
+static void without_privileges(struct scene *scene)
+{
+	struct tracer *tracer = tracer_spawn(&(struct tracer_setup){
+		.args = (const char *const[]){ NULL }, .text = true, .uid = NOBODY });
+
+	(void)scene;
+	assert_int_equal(tracer_exit(tracer), STATUS_REFUSED);
+	assert_string_equal(tracer_stdout(tracer), "");
+	assert_contains(tracer_stderr(tracer), "porttrace: ");
+	assert_contains(tracer_stderr(tracer), "CAP_BPF");
+	assert_contains(tracer_stderr(tracer), "doctor");
+	assert_true(tracer_lines(tracer_stderr(tracer)) <= 2);
+	assert_null(strstr(tracer_stderr(tracer), "Tracing"));
+}
+
+static void a_doctor_for_root(struct scene *scene)
+{
+	struct tracer *tracer = tracer_run("doctor");
+
+	(void)scene;
+	assert_int_equal(tracer_exit(tracer), STATUS_DONE);
+	assert_string_equal(tracer_stderr(tracer), "");
+	assert_contains(tracer_stdout(tracer), "kernel");
+	assert_contains(tracer_stdout(tracer), "BTF");
+	assert_contains(tracer_stdout(tracer), "32768-60999");
+	assert_null(strstr(tracer_stdout(tracer), "MISSING"));
+}
+
+static void a_doctor_for_programs(struct scene *scene)
+{
+	struct tracer *tracer = tracer_run("doctor", "--json");
+	json_t *report = json_loads(tracer_stdout(tracer), JSON_REJECT_DUPLICATES, NULL);
+
+	(void)scene;
+	assert_int_equal(tracer_exit(tracer), STATUS_DONE);
+	assert_non_null(report);
+	json_decref(report);
+}
+
+static void a_doctor_for_others(struct scene *scene)
+{
+	struct tracer *tracer = tracer_spawn(&(struct tracer_setup){
+		.args = (const char *const[]){ "doctor", NULL }, .text = true, .uid = NOBODY });
+
+	(void)scene;
+	assert_int_equal(tracer_exit(tracer), STATUS_REFUSED);
+	assert_contains(tracer_stdout(tracer), "CAP_BPF");
+}
+
+static struct tracer *text_tracer(const char *const *args)
+{
+	struct tracer *tracer = tracer_spawn(&(struct tracer_setup){ .args = args, .text = true });
+
+	tracer_ready(tracer);
+	return tracer;
+}
+
+#define TEXT(...) text_tracer((const char *const[]){ __VA_ARGS__, NULL })
+
+static void check_signal(int signal)
+{
+	struct tracer *tracer = TEXT("--port", "60609");
+
+	bind_and_close(60609);
+	tracer_signal(tracer, signal);
+	assert_int_equal(tracer_exit(tracer), STATUS_DONE);
+	assert_contains(tracer_stderr(tracer), "Port 60609");
+	assert_contains(tracer_stderr(tracer), "1 allocation");
+	assert_contains(tracer_stderr(tracer), "live_test");
+	assert_contains(tracer_stdout(tracer), "alloc");
+	assert_contains(tracer_stdout(tracer), "free");
+}
+
+static void an_interrupt_ends_with_totals(struct scene *scene)
+{
+	(void)scene;
+	check_signal(SIGINT);
+}
+
+static void a_sigterm_ends_with_totals(struct scene *scene)
+{
+	(void)scene;
+	check_signal(SIGTERM);
+}
+
+static void a_duration_ends_it(struct scene *scene)
+{
+	struct tracer *tracer = TEXT("--duration", "1s");
+	uint64_t ready = net_boottime(), took;
+
+	(void)scene;
+	assert_int_equal(tracer_exit(tracer), STATUS_DONE);
+	took = net_boottime() - ready;
+	assert_in_range(took, 500000000, 3000000000);
+}
+
+static void the_table(struct scene *scene)
+{
+	static const char *const titles[] = { "TIME", "EVENT", "PROTO", "LOCAL", "REMOTE", "PID",
+					      "COMM", "HOW",   "OPEN",	"HELD",	 "REUSED", "HOLDERS" };
+	struct tracer *tracer = TEXT("--port", "60609", "--color", "never");
+	const char *at;
+	char pid[16];
+
+	(void)scene;
+	snprintf(pid, sizeof(pid), " %d ", getpid());
+	bind_and_close(60609);
+	bind_and_close(60609);
+	tracer_stop(tracer);
+	at = tracer_stdout(tracer);
+	for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++) {
+		at = strstr(at, titles[i]);
+		assert_non_null(at);
+	}
+	assert_int_equal(tracer_lines(tracer_stdout(tracer)), 5);
+	assert_contains(at, "127.0.0.1:60609");
+	assert_contains(at, "udp4");
+	assert_contains(at, "fixed");
+	assert_contains(at, "live_test");
+	assert_contains(at, pid);
+	assert_null(strchr(at, '\x1b'));
+}
+
+static void colours_when_asked_for(struct scene *scene)
+{
+	struct tracer *always = TEXT("--color", "always"), *automatic = TEXT("-P", "1-65535");
+
+	(void)scene;
+	bind_and_close(60609);
+	tracer_stop(always);
+	tracer_stop(automatic);
+	assert_contains(tracer_stdout(always), "\x1b[");
+	assert_null(strchr(tracer_stdout(automatic), '\x1b'));
+}
+
+static int bind_60609(int line, void *arg)
+{
+	(void)line;
+	(void)arg;
+	bind_and_close(60609);
+	return 0;
+}
+
+static void check_harmless(const char *text)
+{
+	for (; *text; text++)
+		assert_false(iscntrl((unsigned char)*text) && *text != '\n');
+}
+
+static void hostile_names_in_the_table(struct scene *scene)
+{
+	static const char *const names[] = { "\x1b[2Jx", "a\nfree\r", "\x9b" "31m", "\xc2\x9b" "31m" };
+	struct tracer *tracer = TEXT("--color", "never");
+	size_t count = sizeof(names) / sizeof(names[0]);
+	struct actor actor;
+
+	(void)scene;
+	for (size_t i = 0; i < count; i++) {
+		actor_start(&actor, names[i], bind_60609, NULL);
+		actor_join(&actor);
+	}
+	tracer_stop(tracer);
+	check_harmless(tracer_stdout(tracer));
+	check_harmless(tracer_stderr(tracer));
+	assert_null(strstr(tracer_stdout(tracer), "\xc2\x9b"));
+	assert_int_equal(tracer_lines(tracer_stdout(tracer)), 1 + 2 * count);
+	assert_contains(tracer_stdout(tracer), "\\x1b[2Jx");
+}
+
+static void a_closed_stdout_ends_it(struct scene *scene)
+{
+	struct tracer *tracer;
+	int out[2];
+
+	(void)scene;
+	must(pipe2(out, O_CLOEXEC));
+	tracer = tracer_spawn(&(struct tracer_setup){
+		.args = (const char *const[]){ "--json", NULL }, .text = true, .out = out[1] });
+	close(out[1]);
+	tracer_ready(tracer);
+	close(out[0]);
+	bind_and_close(60609);
+	/* `porttrace | head` is no crash, and needs no more than a line. */
+	assert_int_equal(tracer_exit(tracer), STATUS_ERROR);
+	assert_contains(tracer_stderr(tracer), "porttrace: standard output: ");
+}
+
+static char *read_file(const char *path)
+{
+	size_t size = 1 << 20;
+	char *text = calloc(1, size);
+	FILE *file = fopen(path, "re");
+
+	must_be(text && file);
+	must_be(fread(text, 1, size - 1, file) > 0);
+	fclose(file);
+	return text;
+}
+
+static void output_to_a_file(struct scene *scene)
+{
+	static const char path[] = "/tmp/live_out.json";
+	struct tracer *tracer = TEXT("--json", "-P", "60609", "-o", path);
+	char *text, *line, *state;
+	int lines = 0;
+
+	(void)scene;
+	bind_and_close(60609);
+	assert_int_equal(tracer_stop(tracer), STATUS_DONE);
+	assert_string_equal(tracer_stdout(tracer), "");
+	text = read_file(path);
+	for (line = strtok_r(text, "\n", &state); line; line = strtok_r(NULL, "\n", &state)) {
+		json_t *event = json_loads(line, 0, NULL);
+
+		assert_non_null(event);
+		json_decref(event);
+		lines++;
+	}
+	assert_int_equal(lines, 3);
+	free(text);
+	unlink(path);
+}
+
+static void an_output_that_cannot_be_opened(struct scene *scene)
+{
+	(void)scene;
+	check_refusal(tracer_run("-o", "/nonexistent/file"), STATUS_ERROR);
+	check_refusal(tracer_run("--json", "-o", "/"), STATUS_ERROR);
+}
+
+/* The line that says why it ended early; there is one. */
+static void check_disk_full(struct tracer *tracer, const char *path)
+{
+	const char *text, *why;
+	char begin[64];
+
+	assert_int_equal(tracer_exit(tracer), STATUS_ERROR);
+	text = tracer_stderr(tracer);
+	snprintf(begin, sizeof(begin), "porttrace: %s: ", path);
+	why = strstr(text, begin);
+	assert_non_null(why);
+	assert_contains(why, "No space left on device");
+	assert_null(strstr(why + 1, "porttrace: "));
+}
+
+static void a_full_device(struct scene *scene)
+{
+	struct tracer *tracer = TEXT("--json", "-o", "/dev/full");
+
+	(void)scene;
+	bind_and_close(60609);
+	check_disk_full(tracer, "/dev/full");
+}
+
+static void a_full_disk(struct scene *scene)
+{
+	static const char directory[] = "/tmp/live_small", path[] = "/tmp/live_small/out";
+	struct tracer *tracer;
+	struct stat status;
+
+	(void)scene;
+	mkdir(directory, 0755);
+	must(mount("none", directory, "tmpfs", 0, "size=16k"));
+	tracer = TEXT("--json", "-o", path);
+	for (int i = 0; i < 100; i++)
+		bind_and_close(60609);
+	check_disk_full(tracer, path);
+	must(stat(path, &status));
+	assert_int_equal(status.st_size, 16384);
+	/* What is there, and that it ends amid a line, is said. */
+	assert_contains(tracer_stderr(tracer), "16384");
+	must(umount2(directory, MNT_DETACH));
+	rmdir(directory);
+}
+
+/* Stopped while more comes than its buffer holds. */
+static struct tracer *lose_events(const char *const *args)
+{
+	struct tracer *tracer = tracer_begin(false, args);
+
+	tracer_signal(tracer, SIGSTOP);
+	for (int i = 0; i < 1000; i++)
+		bind_and_close(60609);
+	tracer_signal(tracer, SIGCONT);
+	bind_and_close(60610);
+	return tracer;
+}
+
+static void a_loss_is_told(struct scene *scene)
+{
+	struct tracer *tracer =
+		lose_events((const char *const[]){ "--json", "--buffer-size", "64K", NULL });
+	json_t *lost, *summary;
+	int count;
+
+	(void)scene;
+	assert_int_equal(tracer_stop(tracer), STATUS_DONE);
+	tracer_check_stream(tracer);
+	lost = tracer_expect(tracer, "event=lost");
+	summary = tracer_last(tracer);
+	count = event_number(summary, "lost");
+	assert_in_range(count, 100, 2000);
+	assert_int_equal(event_number(lost, "count"), count);
+	assert_int_equal(event_number(summary, "attempted"),
+			 event_number(summary, "delivered") + count);
+	tracer_expect(tracer, "event=alloc port=60610 reuse=unknown reuse_ns=null holders=null");
+	assert_contains(tracer_stderr(tracer), "lost");
+}
+
+static void a_loss_is_an_error_to_the_strict(struct scene *scene)
+{
+	struct tracer *tracer = lose_events(
+		(const char *const[]){ "--json", "--buffer-size", "64K", "--strict", NULL });
+
+	(void)scene;
+	assert_int_equal(tracer_stop(tracer), 3);
+}
+
+static void the_strict_are_content_without_loss(struct scene *scene)
+{
+	struct tracer *tracer = tracer_whole("--strict");
+
+	(void)scene;
+	bind_and_close(60609);
+	assert_int_equal(tracer_stop(tracer), STATUS_DONE);
+}
+
+/* What is in the buffer when the signal comes is shown all the same. */
+static void the_buffer_is_read_at_the_end(struct scene *scene)
+{
+	struct tracer *tracer = tracer_whole();
+
+	(void)scene;
+	tracer_signal(tracer, SIGSTOP);
+	for (int i = 0; i < 500; i++)
+		bind_and_close(60609);
+	tracer_signal(tracer, SIGINT);
+	tracer_signal(tracer, SIGCONT);
+	assert_int_equal(tracer_exit(tracer), STATUS_DONE);
+	tracer_check_stream(tracer);
+	assert_int_equal(tracer_count(tracer, "event=alloc port=60609"), 500);
+	assert_int_equal(tracer_count(tracer, "event=free port=60609"), 500);
+}
+
+static void an_event_is_shown_soon(struct scene *scene)
+{
+	struct tracer *tracer;
+	uint64_t before;
+
+	(void)scene;
+	scene_needs_icount();
+	tracer = tracer_whole();
+	for (int port = 60600; port < 60610; port++) {
+		before = net_boottime();
+		bind_and_close(port);
+		tracer_expect(tracer, "event=free port=%d", port);
+		assert_true(net_boottime() - before < 210000000);
+		net_age(37);
+	}
+}
+
+static long wakeups(pid_t pid)
+{
+	char path[64], line[128];
+	long count = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	file = fopen(path, "re");
+	must_be(file);
+	while (fgets(line, sizeof(line), file))
+		sscanf(line, "voluntary_ctxt_switches: %ld", &count);
+	fclose(file);
+	must_be(count >= 0);
+	return count;
+}
+
+static void an_idle_tracer_sleeps(struct scene *scene)
+{
+	struct tracer *tracer;
+	long before;
+
+	(void)scene;
+	scene_needs_icount();
+	tracer = tracer_whole();
+	before = wakeups(tracer_pid(tracer));
+	net_age(30000);
+	assert_true(wakeups(tracer_pid(tracer)) - before <= 300);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SCENE_TEST(wrong_usage),
+		SCENE_TEST(a_hostile_argument_is_escaped),
+		SCENE_TEST(help_and_version),
+		SCENE_TEST(without_privileges),
+		SCENE_TEST(a_doctor_for_root),
+		SCENE_TEST(a_doctor_for_programs),
+		SCENE_TEST(a_doctor_for_others),
+		SCENE_TEST(an_interrupt_ends_with_totals),
+		SCENE_TEST(a_sigterm_ends_with_totals),
+		SCENE_TEST(a_duration_ends_it),
+		SCENE_TEST(the_table),
+		SCENE_TEST(colours_when_asked_for),
+		SCENE_TEST(hostile_names_in_the_table),
+		SCENE_TEST(a_closed_stdout_ends_it),
+		SCENE_TEST(output_to_a_file),
+		SCENE_TEST(an_output_that_cannot_be_opened),
+		SCENE_TEST(a_full_device),
+		SCENE_TEST(a_full_disk),
+		SCENE_TEST(a_loss_is_told),
+		SCENE_TEST(a_loss_is_an_error_to_the_strict),
+		SCENE_TEST(the_strict_are_content_without_loss),
+		SCENE_TEST(the_buffer_is_read_at_the_end),
+		SCENE_TEST(an_event_is_shown_soon),
+		SCENE_TEST(an_idle_tracer_sleeps),
+	};
+
+	return cmocka_run_group_tests(tests, scene_group, scene_group_end);
+}
