@@ -81,8 +81,8 @@ void scene_needs_icount(void)
 
 	if (icount && !strcmp(icount, "1"))
 		return;
-	print_message("skipped: 60 s of TIME_WAIT pass at once only where the guest counts "
-		      "instructions (LIVE_ICOUNT=1)\n");
+	print_message("skipped: it waits long or measures time, which only guests that count "
+		      "instructions do well (LIVE_ICOUNT=1)\n");
 	current.done = true;
 	skip();
 }

@@ -25,6 +25,8 @@
 #define TRACERS_MAX 32
 #define ARGS_MAX 32
 #define PATTERN_MAX 512
+/* Events of a failed test that go to the log: the last ones. */
+#define DUMP_MAX 50
 #define SYNC_PORT 9
 
 struct text {
@@ -417,6 +419,14 @@ json_t *tracer_expect(struct tracer *tracer, const char *fmt, ...)
 	return wait_next(tracer, pattern);
 }
 
+void tracer_poll(struct tracer *tracer, unsigned int ms)
+{
+	uint64_t deadline = deadline_in(ms);
+
+	while (tracer_read(tracer, deadline))
+		;
+}
+
 void tracer_rewind(struct tracer *tracer)
 {
 	tracer->next = tracer->scope_begin;
@@ -526,11 +536,17 @@ json_t *tracer_last(const struct tracer *tracer)
 
 static void tracer_dump(const struct tracer *tracer)
 {
+	size_t begin = tracer->scope_begin;
+
 	print_error("porttrace%s, pid %d, %s; stderr:\n%s\n", tracer->args, tracer->pid,
 		    tracer->status < 0 ? "running" : "ended", tracer->err_text.bytes);
 	if (tracer->is_text)
 		print_error("stdout:\n%s\n", tracer->out_text.bytes);
-	for (size_t i = tracer->scope_begin; i < tracer->count; i++) {
+	if (tracer->count > begin + DUMP_MAX) {
+		print_error("... %zu events ...\n", tracer->count - begin - DUMP_MAX);
+		begin = tracer->count - DUMP_MAX;
+	}
+	for (size_t i = begin; i < tracer->count; i++) {
 		char *line = json_dumps(tracer->events[i], JSON_COMPACT);
 
 		print_error("%4zu%s %s\n", i, in_scope(tracer, tracer->events[i]) ? "" : "*", line);

@@ -90,6 +90,8 @@ void tracer_scope_all(struct tracer *tracer);
  */
 json_t *tracer_expect(struct tracer *tracer, const char *pattern, ...)
 	__attribute__((format(printf, 2, 3)));
+/* Reads what comes within ms. */
+void tracer_poll(struct tracer *tracer, unsigned int ms);
 /* The next tracer_expect() looks at the scope's events from the first on again. */
 void tracer_rewind(struct tracer *tracer);
 /* How many of the scope's events so far fit the pattern. */

@@ -7,11 +7,12 @@
 
 static const char hex[] = "0123456789abcdef";
 
-/* Plain printable ASCII but for the characters that either output quotes. */
-static bool is_plain(__u8 c)
-{
-	return c >= 0x20 && c < 0x7f && c != '\\' && c != '"';
-}
+/* Printable ASCII but for the two that an output quotes: most of what there is. */
+static const bool is_plain[256] = {
+	[' ' ... '!'] = true,
+	['#' ... '['] = true,
+	[']' ... '~'] = true,
+};
 
 /* The length and the bits of the first byte of a character; 0: it is none. */
 static size_t utf8_start(__u8 c, __u32 *bits)
@@ -112,11 +113,10 @@ static size_t escape(char *dst, const char *text, size_t len, const char *byte_p
 	size_t n;
 
 	for (size_t i = 0; i < len; i += n) {
-		n = 1;
-		if (is_plain((__u8)text[i])) {
-			*p++ = text[i];
-			continue;
-		}
+		while (i < len && is_plain[(__u8)text[i]])
+			*p++ = text[i++];
+		if (i == len)
+			break;
 		n = utf8_read(text + i, len - i, &code);
 		if (n == 1) {
 			p = put_ascii(p, (__u8)code);

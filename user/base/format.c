@@ -8,27 +8,36 @@
 #define NS_PER_MS 1000000ULL
 #define NS_PER_S 1000000000ULL
 
-char *format_u64(char *p, __u64 value)
-{
-	char digits[FORMAT_U64_MAX];
-	char *end = digits + sizeof(digits), *d = end;
-
-	do {
-		*--d = (char)('0' + value % 10);
-		value /= 10;
-	} while (value);
-	memcpy(p, d, (size_t)(end - d));
-	return p + (end - d);
-}
+/* 00 to 99, since a division costs more than a look-up. */
+static const char pairs[] =
+	"00010203040506070809101112131415161718192021222324"
+	"25262728293031323334353637383940414243444546474849"
+	"50515253545556575859606162636465666768697071727374"
+	"75767778798081828384858687888990919293949596979899";
 
 /* value < 10^digits, with leading zeros. */
 static char *format_fixed(char *p, __u64 value, int digits)
 {
-	for (int i = digits - 1; i >= 0; i--) {
-		p[i] = (char)('0' + value % 10);
-		value /= 10;
+	char *end = p + digits;
+
+	for (; digits >= 2; digits -= 2) {
+		memcpy(p + digits - 2, &pairs[value % 100 * 2], 2);
+		value /= 100;
 	}
-	return p + digits;
+	if (digits)
+		*p = (char)('0' + value % 10);
+	return end;
+}
+
+char *format_u64(char *p, __u64 value)
+{
+	__u64 bound = 10;
+	int digits = 1;
+
+	/* The bound for 20 digits is beyond 64 bits. */
+	while (value >= bound && ++digits < FORMAT_U64_MAX)
+		bound *= 10;
+	return format_fixed(p, value, digits);
 }
 
 char *format_ipv4(char *p, const __u8 addr[4])
@@ -36,7 +45,7 @@ char *format_ipv4(char *p, const __u8 addr[4])
 	for (int i = 0; i < 4; i++) {
 		if (i)
 			*p++ = '.';
-		p = format_u64(p, addr[i]);
+		p = format_fixed(p, addr[i], 1 + (addr[i] >= 10) + (addr[i] >= 100));
 	}
 	return p;
 }

@@ -402,7 +402,7 @@ static void print_help(FILE *to, enum options_command command)
 		fprintf(to, "\nShows which process takes which local port, when and for how long, and\n"
 			    "when the port is free again.\n\nCommands\n");
 		for (int i = 0; i < COMMANDS; i++)
-			fprintf(to, "  %-25s  %s\n", commands[i].name, commands[i].summary);
+			fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].summary);
 	} else {
 		fprintf(to, "Usage: porttrace %s\n\n%s: %s\n", commands[command].usage,
 			commands[command].name, commands[command].summary);

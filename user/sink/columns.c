@@ -402,6 +402,8 @@ const struct blocker_column blocker_columns[] = {
 };
 const unsigned int blocker_columns_count = ARRAY_SIZE(blocker_columns);
 
+_Static_assert(ARRAY_SIZE(blocker_columns) <= BLOCKER_COLUMNS_MAX, "BLOCKER_COLUMNS_MAX rows");
+
 bool column_is_ipv4(const struct column_endpoint *endpoint)
 {
 	return endpoint->family == AF_INET || pt_addr_is_v4(endpoint->addr);

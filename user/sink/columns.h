@@ -66,6 +66,7 @@ struct column {
 
 /* No more rows than this, and no longer keys. */
 #define COLUMNS_MAX 64
+#define BLOCKER_COLUMNS_MAX 16
 #define COLUMN_KEY_MAX 24
 
 /* The table, in the order of both outputs. */

@@ -4,21 +4,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/escape.h"
 #include "user/base/format.h"
 #include "user/base/out.h"
 #include "user/sink/columns.h"
 #include "user/sink/sink.h"
 
-/* A field as it stands in a line: {"ts": or ,"event": */
-struct json_field {
-	char key[COLUMN_KEY_MAX];
-	size_t key_len;
-	const struct column *column;
+/* A key as it stands in a line: {"ts": or ,"event": */
+struct json_key {
+	char text[COLUMN_KEY_MAX];
+	size_t len;
 };
 
 struct json_fields {
 	unsigned int count;
-	struct json_field fields[COLUMNS_MAX];
+	struct json_key keys[COLUMNS_MAX];
+	const struct column *columns[COLUMNS_MAX];
 };
 
 struct json_sink {
@@ -27,94 +28,123 @@ struct json_sink {
 	struct sink_context ctx;
 	struct format_time time;
 	struct json_fields events[PT_EV_TYPES];
+	struct json_key blocker_keys[BLOCKER_COLUMNS_MAX];
 };
 
-static void put_addr(struct out *out, const struct column_endpoint *endpoint)
-{
-	char *p = out_reserve(out, FORMAT_IPV6_MAX + 2);
+/* Room for a key and a value of a bounded type. */
+#define FIELD_MAX (COLUMN_KEY_MAX + FORMAT_IPV6_MAX + 2)
 
+_Static_assert(FORMAT_IPV6_MAX >= FORMAT_RFC3339_MAX && FORMAT_IPV6_MAX >= FORMAT_U64_MAX,
+	       "the longest of the bounded values");
+
+static char *format_quoted_u64(char *p, __u64 value)
+{
+	*p++ = '"';
+	p = format_u64(p, value);
+	*p++ = '"';
+	return p;
+}
+
+static char *format_addr(char *p, const struct column_endpoint *endpoint)
+{
 	*p++ = '"';
 	p = column_format_addr(p, endpoint);
 	*p++ = '"';
-	out_commit(out, p);
+	return p;
 }
 
-static void put_time(struct json_sink *json, __u64 ts)
+static char *format_time(struct json_sink *json, char *p, __u64 ts)
 {
-	char *p = out_reserve(json->out, FORMAT_RFC3339_MAX + 2);
-
 	*p++ = '"';
 	p = format_rfc3339(&json->time, p, ts + json->ctx.realtime_offset);
 	*p++ = '"';
-	out_commit(json->out, p);
+	return p;
 }
 
 static void put_text(struct out *out, const char *text)
 {
+	size_t len = strlen(text);
+	char *p = out_reserve(out, len * ESCAPE_EXPAND + 2);
+
+	if (!p)
+		return;
+	*p++ = '"';
+	p += escape_json(p, text, len);
+	*p++ = '"';
+	out_commit(out, p);
+}
+
+/* One of our own, which need no escapes. */
+static void put_word(struct out *out, const char *word)
+{
 	out_char(out, '"');
-	out_json(out, text, strlen(text));
+	out_str(out, word);
 	out_char(out, '"');
 }
 
 static void put_blockers(struct json_sink *json, const struct pt_event *ev);
 
-static void put_value(struct json_sink *json, enum column_type type,
+/* p has FIELD_MAX of room, less the key that was written there. */
+static void put_value(struct json_sink *json, char *p, enum column_type type,
 		      const union column_value *value)
 {
-	struct out *out = json->out;
-
 	switch (type) {
 	case COLUMN_U64:
 	case COLUMN_DURATION:
-		out_u64(out, value->u64);
+		p = format_u64(p, value->u64);
 		break;
 	case COLUMN_ID:
-		out_char(out, '"');
-		out_u64(out, value->u64);
-		out_char(out, '"');
+		p = format_quoted_u64(p, value->u64);
 		break;
 	case COLUMN_BOOL:
-		out_str(out, value->boolean ? "true" : "false");
-		break;
-	case COLUMN_WORD:
-	case COLUMN_TEXT:
-		put_text(out, value->text);
+		p = stpcpy(p, value->boolean ? "true" : "false");
 		break;
 	case COLUMN_ADDR:
-		put_addr(out, &value->endpoint);
+		p = format_addr(p, &value->endpoint);
 		break;
 	case COLUMN_TIME:
-		put_time(json, value->u64);
+		p = format_time(json, p, value->u64);
 		break;
+	case COLUMN_WORD:
+		out_commit(json->out, p);
+		put_word(json->out, value->text);
+		return;
+	case COLUMN_TEXT:
+		out_commit(json->out, p);
+		put_text(json->out, value->text);
+		return;
 	case COLUMN_BLOCKERS:
+		out_commit(json->out, p);
 		put_blockers(json, value->event);
-		break;
+		return;
 	case COLUMN_ENDPOINT:
 	case COLUMN_OWNER:
 		break; /* of rows without a key */
 	}
+	out_commit(json->out, p);
 }
 
-static void put_known(struct json_sink *json, enum column_type type, enum column_state state,
-		      const union column_value *value)
+static void put_field(struct json_sink *json, const struct json_key *key, enum column_type type,
+		      enum column_state state, const union column_value *value)
 {
+	char *p = out_reserve(json->out, FIELD_MAX);
+
+	/* A length that the compiler knows makes it a few moves. */
+	memcpy(p, key->text, COLUMN_KEY_MAX);
+	p += key->len;
 	if (state == COLUMN_KNOWN)
-		put_value(json, type, value);
+		put_value(json, p, type, value);
 	else
-		out_bytes(json->out, "null", 4);
+		out_commit(json->out, stpcpy(p, "null"));
 }
 
 static void put_blocker(struct json_sink *json, const struct pt_blocker *blocker)
 {
 	for (unsigned int i = 0; i < blocker_columns_count; i++) {
-		const struct blocker_column *column = &blocker_columns[i];
 		union column_value value;
-		enum column_state state = column->get(blocker, &value);
+		enum column_state state = blocker_columns[i].get(blocker, &value);
 
-		out_str(json->out, i ? ",\"" : "{\"");
-		out_str(json->out, column->key);
-		out_str(json->out, "\":");
-		put_known(json, column->type, state, &value);
+		put_field(json, &json->blocker_keys[i], blocker_columns[i].type, state, &value);
 	}
 	out_char(json->out, '}');
 }
@@ -136,12 +166,11 @@ static int json_event(struct sink *sink, const struct pt_event *ev)
 	const struct json_fields *fields = &json->events[ev->type];
 
 	for (unsigned int i = 0; i < fields->count; i++) {
-		const struct json_field *field = &fields->fields[i];
+		const struct column *column = fields->columns[i];
 		union column_value value;
-		enum column_state state = field->column->get(&json->ctx, ev, &value);
+		enum column_state state = column->get(&json->ctx, ev, &value);
 
-		out_bytes(json->out, field->key, field->key_len);
-		put_known(json, field->column->type, state, &value);
+		put_field(json, &fields->keys[i], column->type, state, &value);
 	}
 	out_char(json->out, '}');
 	return out_end_line(json->out);
@@ -160,16 +189,19 @@ static int json_end(struct sink *sink)
 	return err;
 }
 
-static void add_field(struct json_fields *fields, const struct column *column)
+static void make_key(struct json_key *key, bool first, const char *name)
 {
-	struct json_field *field = &fields->fields[fields->count];
-	char *p = stpcpy(field->key, fields->count ? ",\"" : "{\"");
+	char *p = stpcpy(key->text, first ? "{\"" : ",\"");
 
-	p = stpcpy(p, column->key);
+	p = stpcpy(p, name);
 	p = stpcpy(p, "\":");
-	field->key_len = (size_t)(p - field->key);
-	field->column = column;
-	fields->count++;
+	key->len = (size_t)(p - key->text);
+}
+
+static void add_column(struct json_fields *fields, const struct column *column)
+{
+	make_key(&fields->keys[fields->count], !fields->count, column->key);
+	fields->columns[fields->count++] = column;
 }
 
 int sink_json_new(struct out *out, const struct sink_context *ctx, struct sink **sink)
@@ -185,7 +217,9 @@ int sink_json_new(struct out *out, const struct sink_context *ctx, struct sink *
 	for (unsigned int i = 0; i < columns_count; i++)
 		for (unsigned int type = 0; type < PT_EV_TYPES; type++)
 			if (columns[i].key && columns[i].events >> type & 1)
-				add_field(&json->events[type], &columns[i]);
+				add_column(&json->events[type], &columns[i]);
+	for (unsigned int i = 0; i < blocker_columns_count; i++)
+		make_key(&json->blocker_keys[i], !i, blocker_columns[i].key);
 	*sink = &json->base;
 	return 0;
 }

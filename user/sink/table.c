@@ -59,6 +59,16 @@ static char *format_endpoint(char *p, const struct column_endpoint *endpoint)
 	return p;
 }
 
+/* Puts color before the cell and its end behind. */
+static char *format_colored(char *cell, char *end, const char *color)
+{
+	size_t len = strlen(color);
+
+	memmove(cell + len, cell, (size_t)(end - cell));
+	memcpy(cell, color, len);
+	return stpcpy(end + len, "\033[0m");
+}
+
 /* A name that is empty would shift the columns behind it. */
 static char *format_name(char *p, const char *name)
 {
@@ -100,23 +110,16 @@ static char *format_cell(struct table_sink *table, char *p, enum column_type typ
 	return p;
 }
 
-/*
- * Columns are separated before a cell, not behind it, so that no line ends in
- * spaces: *gap is what the cells so far left to fill.
- */
-static void put_cell(struct out *out, const char *cell, const char *end, unsigned int width,
-		     bool right, const char *color, size_t *gap)
+/* Up to 16 are two moves; p has room for as many. */
+static char *format_spaces(char *p, size_t count)
 {
-	size_t used = escape_width(cell, (size_t)(end - cell));
-	size_t rest = used < width ? width - used : 0;
+	static const char spaces[] = "                ";
 
-	out_fill(out, ' ', *gap + (right ? rest : 0));
-	if (color)
-		out_str(out, color);
-	out_bytes(out, cell, (size_t)(end - cell));
-	if (color)
-		out_str(out, "\033[0m");
-	*gap = GAP + (right ? 0 : rest);
+	if (count < sizeof(spaces))
+		memcpy(p, spaces, sizeof(spaces) - 1);
+	else
+		memset(p, ' ', count);
+	return p + count;
 }
 
 static void put_titles(struct table_sink *table)
@@ -125,25 +128,32 @@ static void put_titles(struct table_sink *table)
 
 	for (unsigned int i = 0; i < table->shown_count; i++) {
 		const struct table_column *shown = &table->shown[i];
-		const char *title = shown->column->title;
 
-		if (table->ctx.netns || !shown->column->netns)
-			put_cell(table->out, title, title + strlen(title), shown->width, false,
-				 NULL, &gap);
+		if (!table->ctx.netns && shown->column->netns)
+			continue;
+		out_fill(table->out, ' ', gap);
+		out_str(table->out, shown->column->title);
+		gap = GAP + shown->width - strlen(shown->column->title);
 	}
 	out_end_line(table->out);
 	table->titled = true;
 }
 
+/* Spaces, colour, the cell, colour, and what format_spaces() writes in vain. */
+#define CELL_ROOM (CELL_MAX + 128)
+
+/*
+ * Columns are separated before a cell, not behind it, so that no line ends in
+ * spaces: *gap is what the cells so far left to fill.
+ */
 static void put_column(struct table_sink *table, struct table_column *shown,
 		       const struct pt_event *ev, size_t *gap)
 {
+	char *cell = format_spaces(out_reserve(table->out, CELL_ROOM), *gap), *end = cell;
 	const struct column *column = shown->column;
 	enum column_state state = COLUMN_NONE;
-	char cell[CELL_MAX], *end = cell;
 	union column_value value;
-	unsigned int width;
-	bool right;
+	size_t width, rest = 0;
 
 	if (column->events >> ev->type & 1)
 		state = column->get(&table->ctx, ev, &value);
@@ -151,12 +161,23 @@ static void put_column(struct table_sink *table, struct table_column *shown,
 		end = format_cell(table, cell, column->type, &value);
 	else
 		*end++ = state == COLUMN_UNKNOWN ? '?' : '-';
-	width = (unsigned int)escape_width(cell, (size_t)(end - cell));
+	width = (size_t)(end - cell);
+	if (column->type == COLUMN_OWNER)
+		width = escape_width(cell, width);
 	if (width > shown->width)
-		shown->width = width < column->max_width ? width : column->max_width;
-	right = column->right || (column->type == COLUMN_TIME && table->ctx.relative);
-	put_cell(table->out, cell, end, shown->width, right,
-		 table->ctx.color && column->accent ? colors[ev->type] : NULL, gap);
+		shown->width = width < column->max_width ? (unsigned int)width : column->max_width;
+	if (width < shown->width)
+		rest = shown->width - width;
+	if (rest && (column->right || (column->type == COLUMN_TIME && table->ctx.relative))) {
+		memmove(cell + rest, cell, (size_t)(end - cell));
+		memset(cell, ' ', rest);
+		end += rest;
+		rest = 0;
+	}
+	*gap = GAP + rest;
+	if (table->ctx.color && column->accent)
+		end = format_colored(cell, end, colors[ev->type]);
+	out_commit(table->out, end);
 }
 
 static void put_time(struct table_sink *table, __u64 ts)

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * load MODE COUNT ROUNDS [TRACER-PID]: one process makes COUNT connections over
+ * loopback, both ends its own, ROUNDS times, and prints the median of the
+ * rounds, in nanoseconds a connection. In a guest that counts instructions a
+ * nanosecond is one instruction.
+ *
+ * A round is the time that its connections take, and then what the tracer still
+ * runs until it has caught up: so each event is paid for in full, whether the
+ * tracer reads at once or in batches. Time in which nobody runs does not count.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PORT 7777
+#define WARM_UP 200 /* connections */
+#define ROUNDS_MAX 99
+/* The tracers measured poll every 100 ms: after two periods each has read all. */
+#define CATCH_UP_NS 250000000LL
+/* Longer than a TIME_WAIT and the timer's coarseness. */
+#define TIME_WAIT_NS 70000000000LL
+
+struct load {
+	int server; /* a listener, or a UDP socket that receives */
+	struct sockaddr_in addr;
+	const char *tracer; /* pid, or NULL */
+};
+
+struct mode {
+	const char *name;
+	int type;
+	void (*connection)(const struct load *load);
+	long long rest_ns; /* between rounds */
+};
+
+/* What a round costs by connection: in all, and in the tracer's own process. */
+struct cost {
+	long long all;
+	long long tracer;
+};
+
+static void die(const char *what)
+{
+	fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static int check(int result, const char *what)
+{
+	if (result < 0)
+		die(what);
+	return result;
+}
+
+static long long now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+static void rest(long long ns)
+{
+	struct timespec ts = { ns / 1000000000, ns % 1000000000 };
+
+	nanosleep(&ts, NULL);
+}
+
+/* How long the tracer has run since it began. */
+static long long tracer_ns(const struct load *load)
+{
+	char path[64];
+	long long ns;
+	FILE *file;
+
+	if (!load->tracer)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%s/schedstat", load->tracer);
+	file = fopen(path, "r");
+	if (!file || fscanf(file, "%lld", &ns) != 1)
+		die(path);
+	fclose(file);
+	return ns;
+}
+
+/* ---- the modes --------------------------------------------------------------- */
+
+static int connected(const struct load *load)
+{
+	int fd = check(socket(AF_INET, SOCK_STREAM, 0), "socket");
+
+	check(connect(fd, (const struct sockaddr *)&load->addr, sizeof(load->addr)), "connect");
+	return fd;
+}
+
+static void connection_rst(const struct load *load)
+{
+	struct linger linger = { .l_onoff = 1 };
+	int client = connected(load);
+	int child = check(accept(load->server, NULL, NULL), "accept");
+
+	check(setsockopt(client, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), "SO_LINGER");
+	close(client);
+	close(child);
+}
+
+static void connection_time_wait(const struct load *load)
+{
+	int client = connected(load);
+	int child = check(accept(load->server, NULL, NULL), "accept");
+
+	close(client);
+	close(child);
+}
+
+static void connection_udp(const struct load *load)
+{
+	int client = check(socket(AF_INET, SOCK_DGRAM, 0), "socket");
+	char byte = 0;
+
+	check(sendto(client, &byte, 1, 0, (const struct sockaddr *)&load->addr,
+		     sizeof(load->addr)), "sendto");
+	check(recv(load->server, &byte, 1, 0), "recv");
+	close(client);
+}
+
+static const struct mode modes[] = {
+	{ "rst", SOCK_STREAM, connection_rst, 0 },
+	{ "time_wait", SOCK_STREAM, connection_time_wait, TIME_WAIT_NS },
+	{ "udp", SOCK_DGRAM, connection_udp, 0 },
+};
+
+static const struct mode *mode_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (!strcmp(modes[i].name, name))
+			return &modes[i];
+	return NULL;
+}
+
+/* ---- measuring --------------------------------------------------------------- */
+
+static void serve(struct load *load, int type)
+{
+	load->addr = (struct sockaddr_in){ .sin_family = AF_INET,
+					   .sin_port = htons(PORT),
+					   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	load->server = check(socket(AF_INET, type, 0), "socket");
+	check(bind(load->server, (const struct sockaddr *)&load->addr, sizeof(load->addr)),
+	      "bind");
+	if (type == SOCK_STREAM)
+		check(listen(load->server, 128), "listen");
+}
+
+static struct cost run_round(const struct load *load, const struct mode *mode, int count)
+{
+	long long tracer_begin = tracer_ns(load), begin = now_ns();
+	long long took, tracer_then, tracer_rest;
+
+	for (int i = 0; i < count; i++)
+		mode->connection(load);
+	took = now_ns() - begin;
+	tracer_then = tracer_ns(load);
+	rest(CATCH_UP_NS);
+	tracer_rest = tracer_ns(load) - tracer_then;
+	rest(mode->rest_ns);
+	return (struct cost){ (took + tracer_rest) / count,
+			      (tracer_then - tracer_begin + tracer_rest) / count };
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct cost *x = a, *y = b;
+
+	return (x->all > y->all) - (x->all < y->all);
+}
+
+int main(int argc, char **argv)
+{
+	const struct mode *mode = argc > 3 ? mode_find(argv[1]) : NULL;
+	struct load load = { .tracer = argc > 4 ? argv[4] : NULL };
+	struct cost costs[ROUNDS_MAX];
+	int count, rounds;
+
+	if (!mode || (count = atoi(argv[2])) <= 0 || (rounds = atoi(argv[3])) <= 0 ||
+	    rounds > ROUNDS_MAX) {
+		fprintf(stderr, "Usage: load rst|time_wait|udp COUNT ROUNDS [TRACER-PID]\n");
+		return 2;
+	}
+	serve(&load, mode->type);
+	run_round(&load, mode, WARM_UP);
+	for (int i = 0; i < rounds; i++)
+		costs[i] = run_round(&load, mode, count);
+	qsort(costs, (size_t)rounds, sizeof(costs[0]), compare);
+	/* median; its tracer's part; least; most; connections that a tracer could see */
+	printf("%lld %lld %lld %lld %d\n", costs[rounds / 2].all, costs[rounds / 2].tracer,
+	       costs[0].all, costs[rounds - 1].all, WARM_UP + rounds * count);
+	return 0;
+}
