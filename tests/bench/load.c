@@ -21,12 +21,12 @@
 #include <unistd.h>
 
 #define PORT 7777
-#define WARM_UP 200 /* connections */
 #define ROUNDS_MAX 99
 /* The tracers measured poll every 100 ms: after two periods each has read all. */
 #define CATCH_UP_NS 250000000LL
 /* Longer than a TIME_WAIT and the timer's coarseness. */
 #define TIME_WAIT_NS 70000000000LL
+#define RANGE_MAX 65536
 
 struct load {
 	int server; /* a listener, or a UDP socket that receives */
@@ -37,6 +37,7 @@ struct load {
 struct mode {
 	const char *name;
 	int type;
+	void (*prepare)(const struct load *load);
 	void (*connection)(const struct load *load);
 	long long rest_ns; /* between rounds */
 };
@@ -133,10 +134,38 @@ static void connection_udp(const struct load *load)
 	close(client);
 }
 
+/* Connects, and keeps both ends, until no port is left for one more. */
+static void prepare_refused(const struct load *load)
+{
+	struct rlimit limit = { 2 * RANGE_MAX, 2 * RANGE_MAX };
+
+	check(setrlimit(RLIMIT_NOFILE, &limit), "RLIMIT_NOFILE");
+	for (int i = 0; i < RANGE_MAX; i++) {
+		int fd = check(socket(AF_INET, SOCK_STREAM, 0), "socket");
+
+		if (connect(fd, (const struct sockaddr *)&load->addr, sizeof(load->addr))) {
+			close(fd);
+			return;
+		}
+		check(accept(load->server, NULL, NULL), "accept");
+	}
+}
+
+static void connection_refused(const struct load *load)
+{
+	int fd = check(socket(AF_INET, SOCK_STREAM, 0), "socket");
+
+	if (!connect(fd, (const struct sockaddr *)&load->addr, sizeof(load->addr)) ||
+	    errno != EADDRNOTAVAIL)
+		die("a port was left");
+	close(fd);
+}
+
 static const struct mode modes[] = {
-	{ "rst", SOCK_STREAM, connection_rst, 0 },
-	{ "time_wait", SOCK_STREAM, connection_time_wait, TIME_WAIT_NS },
-	{ "udp", SOCK_DGRAM, connection_udp, 0 },
+	{ "rst", SOCK_STREAM, NULL, connection_rst, 0 },
+	{ "time_wait", SOCK_STREAM, NULL, connection_time_wait, TIME_WAIT_NS },
+	{ "udp", SOCK_DGRAM, NULL, connection_udp, 0 },
+	{ "refused", SOCK_STREAM, prepare_refused, connection_refused, 0 },
 };
 
 static const struct mode *mode_find(const char *name)
@@ -189,20 +218,23 @@ int main(int argc, char **argv)
 	const struct mode *mode = argc > 3 ? mode_find(argv[1]) : NULL;
 	struct load load = { .tracer = argc > 4 ? argv[4] : NULL };
 	struct cost costs[ROUNDS_MAX];
-	int count, rounds;
+	int count, rounds, warm_up;
 
 	if (!mode || (count = atoi(argv[2])) <= 0 || (rounds = atoi(argv[3])) <= 0 ||
 	    rounds > ROUNDS_MAX) {
-		fprintf(stderr, "Usage: load rst|time_wait|udp COUNT ROUNDS [TRACER-PID]\n");
+		fprintf(stderr, "Usage: load rst|time_wait|udp|refused COUNT ROUNDS [TRACER-PID]\n");
 		return 2;
 	}
+	warm_up = (count + 9) / 10;
 	serve(&load, mode->type);
-	run_round(&load, mode, WARM_UP);
+	if (mode->prepare)
+		mode->prepare(&load);
+	run_round(&load, mode, warm_up);
 	for (int i = 0; i < rounds; i++)
 		costs[i] = run_round(&load, mode, count);
 	qsort(costs, (size_t)rounds, sizeof(costs[0]), compare);
-	/* median; its tracer's part; least; most; connections that a tracer could see */
+	/* the median, its tracer's part, the least, the most, connections in all */
 	printf("%lld %lld %lld %lld %d\n", costs[rounds / 2].all, costs[rounds / 2].tracer,
-	       costs[0].all, costs[rounds - 1].all, WARM_UP + rounds * count);
+	       costs[0].all, costs[rounds - 1].all, warm_up + rounds * count);
 	return 0;
 }

@@ -6,8 +6,9 @@
 # one failed, or if none ran.
 set -u
 
-# A program that hangs must not take the guest's time from the others.
-readonly LIMIT=${LIVE_LIMIT:-180}
+# A program that hangs must not take the guest's time from the others. Guests
+# that count instructions leap over idle time: there an hour is short.
+if [ "${LIVE_ICOUNT:-}" = 1 ]; then LIMIT=3600; else LIMIT=180; fi
 
 passed=0 failed=0 skipped=0
 

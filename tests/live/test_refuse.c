@@ -138,26 +138,21 @@ static void the_same_way_twice_is_refused(struct scene *scene)
 /* A port that bind() chose is lost when connect() fails. */
 static void a_refused_connect_loses_a_chosen_port(struct scene *scene)
 {
-	int listener = tcp_listen(NET_V4, SERVER), fds[2];
+	int listener = tcp_listen(NET_V4, SERVER), fd = net_socket(NET_V4, SOCK_STREAM), other;
 
 	net_range(PORT, PORT);
-	for (int i = 0; i < 2; i++) {
-		fds[i] = net_socket(NET_V4, SOCK_STREAM);
-		net_set(fds[i], SO_REUSEADDR);
-		assert_int_equal(net_try_bind(fds[i], NET_V4, 0), 0);
-	}
-	assert_int_equal(net_try_connect(fds[0], NET_V4, SERVER), 0);
-	assert_int_equal(net_try_connect(fds[1], NET_V4, SERVER), -EADDRNOTAVAIL);
-	assert_int_equal(net_port(fds[1]), 0);
-	tracer_expect(scene->tracer, "event=alloc via=bind port=%d holders=2 reuse=shared", PORT);
-	tracer_expect(scene->tracer, "event=free port=%d end=close holders=1", PORT);
-	tracer_sync(scene->tracer);
-	tracer_rewind(scene->tracer);
+	net_set(fd, SO_REUSEADDR);
+	assert_int_equal(net_try_bind(fd, NET_V4, 0), 0);
+	other = tcp_connect_from(NET_V4, PORT, SERVER);
+	assert_int_equal(net_try_connect(fd, NET_V4, SERVER), -EADDRNOTAVAIL);
+	tracer_expect(scene->tracer, "event=alloc via=bind port=%d holders=1", PORT);
+	tracer_expect(scene->tracer, "event=alloc via=fixed port=%d holders=2 reuse=shared", PORT);
 	tracer_expect(scene->tracer,
 		      "event=fail via=connect errno=EADDRNOTAVAIL port=%d rport=%d", PORT, SERVER);
-	tcp_reset(fds[0]);
+	tracer_expect(scene->tracer, "event=free port=%d end=close holders=1", PORT);
+	net_close(fd);
+	tcp_reset(other);
 	tracer_expect(scene->tracer, "event=free port=%d end=close holders=0", PORT);
-	net_close(fds[1]);
 	net_close(listener);
 }
 

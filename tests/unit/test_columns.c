@@ -30,7 +30,8 @@ static const char *path_of(void *data, __u64 id)
 
 static struct sink_context context(void)
 {
-	return (struct sink_context){ .realtime_offset = REALTIME_OFFSET, .cgroup_path = path_of,
+	return (struct sink_context){ .realtime_offset = REALTIME_OFFSET,
+				      .cgroup_path = path_of,
 				      .cgroup_data = "/user.slice/user-1000.slice" };
 }
 
@@ -47,8 +48,13 @@ static struct pt_event event_of(enum pt_event_type type)
 		.laddr = { [10] = 0xff, 0xff, 10, 0, 0, 5 },
 		.raddr = { [10] = 0xff, 0xff, 10, 96, 4, 7 },
 		.sock = 18446744073709551614ULL,
-		.owner = { .pid = 4242, .tid = 4243, .uid = 1000, .known = true, .cgroup = 77,
-			   .comm = "curl", .thread = "resolver" },
+		.owner = { .pid = 4242,
+			   .tid = 4243,
+			   .uid = 1000,
+			   .known = true,
+			   .cgroup = 77,
+			   .comm = "curl",
+			   .thread = "resolver" },
 		.via = PT_VIA_CONNECT,
 		.search_ns = PT_UNKNOWN,
 		.holders = PT_UNKNOWN,
@@ -98,6 +104,9 @@ static void check_field(const struct pt_event *ev, const char *field)
 		fail_msg("%s is not in %s", field, text);
 	free(text);
 }
+
+/* Lines of JSON, broken where they are best to read. */
+/* clang-format off */
 
 static void test_alloc(void **state)
 {
@@ -237,6 +246,8 @@ static void test_lost(void **state)
 	check_field(&ev, ",\"from\":null,\"to\":\"2026");
 }
 
+/* clang-format on */
+
 static void test_addresses(void **state)
 {
 	struct pt_event ev = event_of(PT_EV_ALLOC);
@@ -270,6 +281,20 @@ static void test_ephemeral(void **state)
 	check_field(&ev, ",\"via\":\"snapshot\",\"ephemeral\":null,");
 }
 
+static void test_vrf(void **state)
+{
+	struct pt_event ev = event_of(PT_EV_ALLOC);
+
+	(void)state;
+	check_field(&ev, ",\"vrf\":0,");
+	ev.space.vrf = 7;
+	check_field(&ev, ",\"vrf\":7,");
+	ev.space.vrf = PT_VRF_UNKNOWN;
+	check_field(&ev, ",\"vrf\":null,");
+	ev.space = (struct pt_space){ .proto = IPPROTO_UDP, .vrf = 7 };
+	check_field(&ev, ",\"vrf\":null,");
+}
+
 /* Text from programs: into JSON and out again without a byte that acts. */
 static void test_hostile_names(void **state)
 {
@@ -280,7 +305,10 @@ static void test_hostile_names(void **state)
 	(void)state;
 	ctx.cgroup_data = "/a\"b\\\n\x1b[2J\xff";
 	memcpy(ev.owner.comm, "\",\"pid\":1,\"x\":\"", 16);
-	memcpy(ev.owner.thread, "\x9b" "31m\xe2\x80\xae", 8);
+	memcpy(ev.owner.thread,
+	       "\x9b"
+	       "31m\xe2\x80\xae",
+	       8);
 	ev.prev_known = true;
 	memset(ev.prev_comm, 1, PT_COMM_LEN - 1);
 	text = json_of(&ev, &ctx);
@@ -368,7 +396,8 @@ static void test_table_is_sound(void **state)
 		assert_true(column->events && column->events < 1U << PT_EV_TYPES);
 		if (column->key) {
 			assert_true(strlen(column->key) + strlen(",\"\":") < COLUMN_KEY_MAX);
-			assert_true(column->type != COLUMN_ENDPOINT && column->type != COLUMN_OWNER);
+			assert_true(column->type != COLUMN_ENDPOINT &&
+				    column->type != COLUMN_OWNER);
 		}
 		for (unsigned int j = 0; column->key && j < i; j++)
 			assert_true(!columns[j].key || strcmp(columns[j].key, column->key));
@@ -394,6 +423,7 @@ int main(void)
 		cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_ephemeral),
+		cmocka_unit_test(test_vrf),
 		cmocka_unit_test(test_hostile_names),
 		cmocka_unit_test(test_cgroup_unknown),
 		cmocka_unit_test(test_lines),

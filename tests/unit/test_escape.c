@@ -45,13 +45,15 @@ static void test_plain(void **state)
 		{ "", "", "" },
 		{ "curl", "curl", "curl" },
 		{ "a b'c$(d)<e>&", "a b'c$(d)<e>&", "a b'c$(d)<e>&" },
-		{ "J\xc3\xbcrgen \xe2\x82\xac \xf0\x9f\x90\xa7", "J\xc3\xbcrgen \xe2\x82\xac \xf0\x9f\x90\xa7",
+		{ "J\xc3\xbcrgen \xe2\x82\xac \xf0\x9f\x90\xa7",
+		  "J\xc3\xbcrgen \xe2\x82\xac \xf0\x9f\x90\xa7",
 		  "J\xc3\xbcrgen \xe2\x82\xac \xf0\x9f\x90\xa7" },
 		/* The last ones before and behind what must not be shown. */
 		{ "\xc2\xa0\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\xa5\xe2\x81\xaa",
 		  "\xc2\xa0\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\xa5\xe2\x81\xaa",
 		  "\xc2\xa0\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\xa5\xe2\x81\xaa" },
-		{ "\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf", "\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf",
+		{ "\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf",
+		  "\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf",
 		  "\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf" },
 	};
 
@@ -71,12 +73,15 @@ static void test_controls(void **state)
 		{ "\x1f\x20\x7e\x7f", "\\x1f ~\\x7f", "\\u001f ~\\u007f" },
 		{ "\x01\x07\x08", "\\x01\\x07\\x08", "\\u0001\\u0007\\u0008" },
 		/* C1: CSI in one character, and the two ends of the range. */
-		{ "\xc2\x9b" "31m", "\\u009b31m", "\\u009b31m" },
+		{ "\xc2\x9b"
+		  "31m",
+		  "\\u009b31m", "\\u009b31m" },
 		{ "\xc2\x80\xc2\x9f", "\\u0080\\u009f", "\\u0080\\u009f" },
 		{ "\xe2\x80\xa8\xe2\x80\xa9", "\\u2028\\u2029", "\\u2028\\u2029" },
 		{ "\xe2\x80\xaa\xe2\x80\xae", "\\u202a\\u202e", "\\u202a\\u202e" },
 		{ "\xe2\x81\xa6\xe2\x81\xa9", "\\u2066\\u2069", "\\u2066\\u2069" },
-		{ "\xe2\x80\x8e\xe2\x80\x8f\xd8\x9c", "\\u200e\\u200f\\u061c", "\\u200e\\u200f\\u061c" },
+		{ "\xe2\x80\x8e\xe2\x80\x8f\xd8\x9c", "\\u200e\\u200f\\u061c",
+		  "\\u200e\\u200f\\u061c" },
 		/* A name that looks escaped does not read like one that was. */
 		{ "\\x1b", "\\\\x1b", "\\\\x1b" },
 	};
@@ -91,8 +96,12 @@ static void test_broken(void **state)
 {
 	static const struct wanted wanted[] = {
 		{ "\x80", "\\x80", "\\\\x80" },
-		{ "\x9b" "31m", "\\x9b31m", "\\\\x9b31m" },
-		{ "a\xff" "b", "a\\xffb", "a\\\\xffb" },
+		{ "\x9b"
+		  "31m",
+		  "\\x9b31m", "\\\\x9b31m" },
+		{ "a\xff"
+		  "b",
+		  "a\\xffb", "a\\\\xffb" },
 		{ "\xfe\xff", "\\xfe\\xff", "\\\\xfe\\\\xff" },
 		/* Overlong: NUL, a slash, ESC, and the largest of each length. */
 		{ "\xc0\x80", "\\xc0\\x80", "\\\\xc0\\\\x80" },
@@ -112,7 +121,9 @@ static void test_broken(void **state)
 		{ "\xc3", "\\xc3", "\\\\xc3" },
 		/* A control byte within a character is still one. */
 		{ "\xe2\x1b[m", "\\xe2\\x1b[m", "\\\\xe2\\u001b[m" },
-		{ "\xe2\x82" "A", "\\xe2\\x82A", "\\\\xe2\\\\x82A" },
+		{ "\xe2\x82"
+		  "A",
+		  "\\xe2\\x82A", "\\\\xe2\\\\x82A" },
 		/* The second byte begins a good one. */
 		{ "\xe2\xc3\xbc", "\\xe2\xc3\xbc", "\\\\xe2\xc3\xbc" },
 	};
@@ -152,8 +163,9 @@ static void test_nothing_gets_through(void **state)
 		for (int b = 0; b < 256; b++)
 			check_safe((char[]){ (char)a, (char)b }, 2);
 	for (int round = 0; round < 100000; round++) {
-		static const char bytes[] = "\x00\x1b\x7f\x80\x82\x9b\xac\xbf\xc0\xc2\xe0\xe2\xed\xf0\xf4"
-					    "aA\\\"";
+		static const char bytes[] =
+			"\x00\x1b\x7f\x80\x82\x9b\xac\xbf\xc0\xc2\xe0\xe2\xed\xf0\xf4"
+			"aA\\\"";
 		char text[16];
 		size_t len = (size_t)rand_r(&seed) % sizeof(text);
 

@@ -26,8 +26,13 @@ static struct pt_event curl(void)
 		.rport = 443,
 		.laddr = { [10] = 0xff, 0xff, 10, 0, 0, 5 },
 		.raddr = { [10] = 0xff, 0xff, 10, 96, 4, 7 },
-		.owner = { .pid = 4242, .tid = 4243, .uid = 1000, .known = true, .cgroup = 77,
-			   .comm = "curl", .thread = "resolver" },
+		.owner = { .pid = 4242,
+			   .tid = 4243,
+			   .uid = 1000,
+			   .known = true,
+			   .cgroup = 77,
+			   .comm = "curl",
+			   .thread = "resolver" },
 		.via = PT_VIA_CONNECT,
 	};
 }
@@ -324,8 +329,8 @@ static void test_events(void **state)
 	(void)state;
 	for (int type = 0; type < PT_EV_TYPES; type++) {
 		ev.type = (enum pt_event_type)type;
-		assert_int_equal(passes(&filter, &ev), type == PT_EV_FAIL || type == PT_EV_FREE ||
-						       type == PT_EV_LOST);
+		assert_int_equal(passes(&filter, &ev),
+				 type == PT_EV_FAIL || type == PT_EV_FREE || type == PT_EV_LOST);
 	}
 }
 
@@ -337,7 +342,8 @@ static void test_via(void **state)
 	(void)state;
 	for (int via = 0; via < PT_VIAS; via++) {
 		ev.via = (enum pt_via)via;
-		assert_int_equal(passes(&filter, &ev), via == PT_VIA_CONNECT || via == PT_VIA_FIXED);
+		assert_int_equal(passes(&filter, &ev),
+				 via == PT_VIA_CONNECT || via == PT_VIA_FIXED);
 	}
 	/* Not even by a bit that nobody can set. */
 	ev.via = PT_VIA_UNKNOWN;
@@ -362,8 +368,13 @@ static void test_lost_passes_every_filter(void **state)
 {
 	const struct pt_event lost = { .type = PT_EV_LOST, .lost_count = 1 };
 	struct filter filter = {
-		.has_ports = true, .has_rports = true, .ipv4 = true, .protos = FILTER_TCP,
-		.events = 1U << PT_EV_FAIL, .vias = 1U << PT_VIA_FIXED, .ephemeral = true,
+		.has_ports = true,
+		.has_rports = true,
+		.ipv4 = true,
+		.protos = FILTER_TCP,
+		.events = 1U << PT_EV_FAIL,
+		.vias = 1U << PT_VIA_FIXED,
+		.ephemeral = true,
 	};
 
 	(void)state;
@@ -377,8 +388,11 @@ static void test_lost_passes_every_filter(void **state)
 
 static void test_every_filter_counts(void **state)
 {
-	struct filter filter = { .has_ports = true, .has_rports = true, .ipv4 = true,
-				 .protos = FILTER_TCP, .events = 1U << PT_EV_ALLOC,
+	struct filter filter = { .has_ports = true,
+				 .has_rports = true,
+				 .ipv4 = true,
+				 .protos = FILTER_TCP,
+				 .events = 1U << PT_EV_ALLOC,
 				 .vias = 1U << PT_VIA_CONNECT };
 	struct pt_event ev = curl();
 

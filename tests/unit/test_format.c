@@ -52,7 +52,8 @@ static void test_ipv4(void **state)
 	assert_string_equal(text_of(buf, format_ipv4(buf, (__u8[]){ 0, 0, 0, 0 })), "0.0.0.0");
 	assert_string_equal(text_of(buf, format_ipv4(buf, (__u8[]){ 255, 255, 255, 255 })),
 			    "255.255.255.255");
-	assert_string_equal(text_of(buf, format_ipv4(buf, (__u8[]){ 10, 100, 9, 1 })), "10.100.9.1");
+	assert_string_equal(text_of(buf, format_ipv4(buf, (__u8[]){ 10, 100, 9, 1 })),
+			    "10.100.9.1");
 }
 
 /* glibc writes the same, but for the IPv4 addresses that it sees in ::a.b.c.d */
@@ -149,7 +150,8 @@ static void test_duration(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
-		assert_string_equal(text_of(buf, format_duration(buf, wanted[i].ns)), wanted[i].text);
+		assert_string_equal(text_of(buf, format_duration(buf, wanted[i].ns)),
+				    wanted[i].text);
 }
 
 /* Whatever it is, it is a number and a unit of no more than three digits. */
@@ -180,7 +182,8 @@ static void test_seconds(void **state)
 	(void)state;
 	assert_string_equal(text_of(buf, format_seconds(buf, 0)), "0.000000");
 	assert_string_equal(text_of(buf, format_seconds(buf, 999)), "0.000000");
-	assert_string_equal(text_of(buf, format_seconds(buf, 12 * S + 345 * US + 999)), "12.000345");
+	assert_string_equal(text_of(buf, format_seconds(buf, 12 * S + 345 * US + 999)),
+			    "12.000345");
 	assert_string_equal(text_of(buf, format_seconds(buf, UINT64_MAX)), "18446744073.709551");
 }
 

@@ -214,7 +214,8 @@ static void test_owner_filters(void **state)
 	check_wrong("-p 0", "--pid: 0 is out of range 1-2147483647");
 	check_wrong("-p self", "--pid: 'self' is not a number");
 	check_wrong("-u 4294967295", "--uid: 4294967295 is out of range 0-4294967294");
-	check_wrong("-u no-such-user", "--uid: 'no-such-user' is neither a number nor a user's name");
+	check_wrong("-u no-such-user",
+		    "--uid: 'no-such-user' is neither a number nor a user's name");
 	check_wrong("-u -1", "--uid: '-1' is neither a number nor a user's name");
 	check_wrong("--comm=", "--comm: the value is empty");
 	check_wrong("-c ", "--cgroup: the value is empty");
@@ -225,7 +226,8 @@ static void test_cgroup_as_in_sysfs(void **state)
 	const struct filter_text *cgroups = &options.filter.cgroups;
 
 	(void)state;
-	check_runs("-c /sys/fs/cgroup/a/b -c /sys/fs/cgroup -c /sys/fs/cgroup/ -c /sys/fs/cgroup2/x");
+	check_runs(
+		"-c /sys/fs/cgroup/a/b -c /sys/fs/cgroup -c /sys/fs/cgroup/ -c /sys/fs/cgroup2/x");
 	assert_string_equal(cgroups->values[0], "/a/b");
 	assert_string_equal(cgroups->values[1], "/");
 	assert_string_equal(cgroups->values[2], "/");
@@ -289,9 +291,9 @@ static void test_buffer_size(void **state)
 		const char *line;
 		__u64 size;
 	} wanted[] = {
-		{ "--buffer-size 64K", 64 << 10 },     { "--buffer-size 65536", 64 << 10 },
-		{ "--buffer-size 65537", 128 << 10 },  { "--buffer-size 100K", 128 << 10 },
-		{ "--buffer-size 1G", 1 << 30 },       { "--buffer-size 1023M", 1 << 30 },
+		{ "--buffer-size 64K", 64 << 10 },    { "--buffer-size 65536", 64 << 10 },
+		{ "--buffer-size 65537", 128 << 10 }, { "--buffer-size 100K", 128 << 10 },
+		{ "--buffer-size 1G", 1 << 30 },      { "--buffer-size 1023M", 1 << 30 },
 		{ "--buffer-size 8388607", 8 << 20 },
 	};
 
@@ -301,7 +303,8 @@ static void test_buffer_size(void **state)
 		assert_int_equal(options.buffer_size, wanted[i].size);
 	}
 	check_wrong("--buffer-size 65535", "--buffer-size: '65535' is out of range 64K-1G");
-	check_wrong("--buffer-size 1073741825", "--buffer-size: '1073741825' is out of range 64K-1G");
+	check_wrong("--buffer-size 1073741825",
+		    "--buffer-size: '1073741825' is out of range 64K-1G");
 	check_wrong("--buffer-size 0", "--buffer-size: '0' is out of range 64K-1G");
 	check_wrong("--buffer-size 8X",
 		    "--buffer-size: '8X' is not a size such as 65536, 64K, 8M or 1G");
@@ -339,12 +342,32 @@ static void test_long_items(void **state)
 static void test_help(void **state)
 {
 	static const char *const all[] = {
-		"-P, --port PORTS", "-D, --remote-port PORTS", "-d, --remote ADDR[/LEN]",
-		"-p, --pid PID", "    --comm NAME", "-u, --uid USER", "-c, --cgroup PATH",
-		"-N, --netns NETNS", "-4 ", "-6 ", "    --proto PROTO", "    --event EVENTS",
-		"    --via WAYS", "    --ephemeral", "-j, --json", "-o FILE", "-t ",
-		"    --color WHEN", "-q ", "-v ", "    --duration TIME", "    --count N",
-		"    --buffer-size SIZE", "    --no-snapshot", "    --strict", "-h, --help",
+		"-P, --port PORTS",
+		"-D, --remote-port PORTS",
+		"-d, --remote ADDR[/LEN]",
+		"-p, --pid PID",
+		"    --comm NAME",
+		"-u, --uid USER",
+		"-c, --cgroup PATH",
+		"-N, --netns NETNS",
+		"-4 ",
+		"-6 ",
+		"    --proto PROTO",
+		"    --event EVENTS",
+		"    --via WAYS",
+		"    --ephemeral",
+		"-j, --json",
+		"-o FILE",
+		"-t ",
+		"    --color WHEN",
+		"-q ",
+		"-v ",
+		"    --duration TIME",
+		"    --count N",
+		"    --buffer-size SIZE",
+		"    --no-snapshot",
+		"    --strict",
+		"-h, --help",
 		"-V, --version",
 	};
 	char *line, *rest = answers;

@@ -19,7 +19,7 @@
 struct wanted {
 	const char *text;
 	int err;
-	__u64 value;        /* if err is 0 */
+	__u64 value;	    /* if err is 0 */
 	const char *reason; /* if not */
 };
 
@@ -165,7 +165,8 @@ static void test_duration(void **state)
 		{ "18446744073709551615ns", -ERANGE, 0,
 		  "'18446744073709551615ns' is too long a time" },
 		{ "18446744074s", -ERANGE, 0, "'18446744074s' is too long a time" },
-		{ "99999999999999999999d", -ERANGE, 0, "'99999999999999999999d' is too long a time" },
+		{ "99999999999999999999d", -ERANGE, 0,
+		  "'99999999999999999999d' is too long a time" },
 		{ "1.5ns", -EINVAL, 0, "'1.5ns' is finer than a nanosecond" },
 		{ "0.0001us", -EINVAL, 0, "'0.0001us' is finer than a nanosecond" },
 		{ "0.0000000001s", -EINVAL, 0,
@@ -199,7 +200,8 @@ static void test_size(void **state)
 		{ "2T", 0, 2ULL << 40, NULL },
 		{ "16777215T", 0, 16777215ULL << 40, NULL },
 		{ "16777216T", -ERANGE, 0, "'16777216T' is too large a size" },
-		{ "18446744073709551616", -ERANGE, 0, "'18446744073709551616' is too large a size" },
+		{ "18446744073709551616", -ERANGE, 0,
+		  "'18446744073709551616' is too large a size" },
 		{ "", -EINVAL, 0, "'' is not a size such as 65536, 64K, 8M or 1G" },
 		{ "K", -EINVAL, 0, "'K' is not a size such as 65536, 64K, 8M or 1G" },
 		{ "8MM", -EINVAL, 0, "'8MM' is not a size such as 65536, 64K, 8M or 1G" },
@@ -251,6 +253,7 @@ static void test_ports_refused(void **state)
 		{ "65536", -ERANGE, 0, "65536 is out of range 1-65535" },
 		{ "12abc", -EINVAL, 0, "'12abc' is not a number" },
 		{ "5-3", -EINVAL, 0, "5-3: the range ends before it begins" },
+		{ "5-4", -EINVAL, 0, "5-4: the range ends before it begins" },
 		{ "80,,90", -EINVAL, 0, "'80,,90' has an empty item" },
 		{ ",80", -EINVAL, 0, "',80' has an empty item" },
 		{ "80,", -EINVAL, 0, "'80,' has an empty item" },
@@ -341,11 +344,11 @@ static void test_prefix_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_u64_bounds),     cmocka_unit_test(test_u64_form),
-		cmocka_unit_test(test_quote_is_cut),   cmocka_unit_test(test_long_garbage),
-		cmocka_unit_test(test_duration),       cmocka_unit_test(test_size),
-		cmocka_unit_test(test_ports),          cmocka_unit_test(test_ports_refused),
-		cmocka_unit_test(test_prefix),         cmocka_unit_test(test_prefix_refused),
+		cmocka_unit_test(test_u64_bounds),   cmocka_unit_test(test_u64_form),
+		cmocka_unit_test(test_quote_is_cut), cmocka_unit_test(test_long_garbage),
+		cmocka_unit_test(test_duration),     cmocka_unit_test(test_size),
+		cmocka_unit_test(test_ports),	     cmocka_unit_test(test_ports_refused),
+		cmocka_unit_test(test_prefix),	     cmocka_unit_test(test_prefix_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

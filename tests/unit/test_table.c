@@ -26,6 +26,9 @@
 #define MS 1000000ULL
 #define S 1000000000ULL
 
+/* A line of output is a line here. */
+/* clang-format off */
+
 #define TITLES                                                                                     \
 	"TIME             EVENT      PROTO  LOCAL              REMOTE         PID   COMM     "     \
 	"HOW       OPEN    HELD   REUSED  HOLDERS"

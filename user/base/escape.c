@@ -60,11 +60,11 @@ static size_t utf8_read(const char *text, size_t len, __u32 *code)
 /* Characters behind ASCII that act on a terminal or on the order of text. */
 static bool is_unsafe(__u32 code)
 {
-	return (code >= 0x80 && code < 0xa0) ||       /* C1 controls */
-	       code == 0x061c ||                      /* Arabic letter mark */
-	       code == 0x200e || code == 0x200f ||    /* direction marks */
-	       (code >= 0x2028 && code <= 0x202e) ||  /* separators, embeddings, overrides */
-	       (code >= 0x2066 && code <= 0x2069);    /* isolates */
+	return (code >= 0x80 && code < 0xa0) ||	     /* C1 controls */
+	       code == 0x061c ||		     /* Arabic letter mark */
+	       code == 0x200e || code == 0x200f ||   /* direction marks */
+	       (code >= 0x2028 && code <= 0x202e) || /* separators, embeddings, overrides */
+	       (code >= 0x2066 && code <= 0x2069);   /* isolates */
 }
 
 static char *put_hex(char *p, const char *prefix, __u32 value, int digits)

@@ -9,11 +9,10 @@
 #define NS_PER_S 1000000000ULL
 
 /* 00 to 99, since a division costs more than a look-up. */
-static const char pairs[] =
-	"00010203040506070809101112131415161718192021222324"
-	"25262728293031323334353637383940414243444546474849"
-	"50515253545556575859606162636465666768697071727374"
-	"75767778798081828384858687888990919293949596979899";
+static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+			    "25262728293031323334353637383940414243444546474849"
+			    "50515253545556575859606162636465666768697071727374"
+			    "75767778798081828384858687888990919293949596979899";
 
 /* value < 10^digits, with leading zeros. */
 static char *format_fixed(char *p, __u64 value, int digits)
@@ -158,7 +157,9 @@ static char *format_long(char *p, __u64 ns)
 char *format_duration(char *p, __u64 ns)
 {
 	static const struct scale scales[] = {
-		{ NS_PER_US, "us" }, { NS_PER_MS, "ms" }, { NS_PER_S, "s" },
+		{ NS_PER_US, "us" },
+		{ NS_PER_MS, "ms" },
+		{ NS_PER_S, "s" },
 	};
 
 	if (ns < NS_PER_US)

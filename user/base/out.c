@@ -167,14 +167,6 @@ void out_fill(struct out *out, char c, size_t count)
 	out_commit(out, p + count);
 }
 
-void out_terminal(struct out *out, const char *text, size_t len)
-{
-	char *p = out_reserve(out, len * ESCAPE_EXPAND);
-
-	if (p)
-		out_commit(out, p + escape_terminal(p, text, len));
-}
-
 void out_json(struct out *out, const char *text, size_t len)
 {
 	char *p = out_reserve(out, len * ESCAPE_EXPAND);

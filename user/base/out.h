@@ -115,14 +115,7 @@ void out_u64(struct out *out, __u64 value);
 /* count times c. */
 void out_fill(struct out *out, char c, size_t count);
 
-/* Through escape_terminal() and escape_json(). */
-void out_terminal(struct out *out, const char *text, size_t len);
+/* Through escape_json(). */
 void out_json(struct out *out, const char *text, size_t len);
-
-/* Bytes in the current line so far. */
-static inline size_t out_column(const struct out *out)
-{
-	return out->len - out->line;
-}
 
 #endif /* PORTTRACE_BASE_OUT_H */

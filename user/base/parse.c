@@ -19,16 +19,20 @@ struct unit {
 };
 
 static const struct unit time_units[] = {
-	{ "", 1000000000ULL },   { "ns", 1 },
-	{ "us", 1000 },          { "ms", 1000000 },
-	{ "s", 1000000000ULL },  { "m", 60 * 1000000000ULL },
-	{ "h", 3600000000000ULL }, { "d", 86400000000000ULL },
+	{ "", 1000000000ULL },
+	{ "ns", 1 },
+	{ "us", 1000 },
+	{ "ms", 1000000 },
+	{ "s", 1000000000ULL },
+	{ "m", 60 * 1000000000ULL },
+	{ "h", 3600000000000ULL },
+	{ "d", 86400000000000ULL },
 };
 
 static const struct unit size_units[] = {
-	{ "", 1 },          { "K", 1ULL << 10 }, { "k", 1ULL << 10 }, { "M", 1ULL << 20 },
-	{ "m", 1ULL << 20 }, { "G", 1ULL << 30 }, { "g", 1ULL << 30 }, { "T", 1ULL << 40 },
-	{ "t", 1ULL << 40 },
+	{ "", 1 },	     { "K", 1ULL << 10 }, { "k", 1ULL << 10 },
+	{ "M", 1ULL << 20 }, { "m", 1ULL << 20 }, { "G", 1ULL << 30 },
+	{ "g", 1ULL << 30 }, { "T", 1ULL << 40 }, { "t", 1ULL << 40 },
 };
 
 int parse_refuse(struct parse_reason *why, int error, const char *format, ...)
@@ -153,8 +157,8 @@ int parse_duration(const char *text, __u64 *ns, struct parse_reason *why)
 	point = scan_fraction(text + digits, &fraction);
 	unit = unit_find(time_units, ARRAY_SIZE(time_units), text + digits + point);
 	if (!digits || !unit)
-		return parse_refuse(why, -EINVAL,
-				    "%s is not a time such as 10s, 500ms, 2m or 1h", quote);
+		return parse_refuse(why, -EINVAL, "%s is not a time such as 10s, 500ms, 2m or 1h",
+				    quote);
 	total = (u128)fraction * unit->factor;
 	if (total % 1000000000)
 		return parse_refuse(why, -EINVAL, "%s is finer than a nanosecond", quote);
@@ -246,7 +250,7 @@ int parse_ports(const char *text, struct port_set *set, struct parse_reason *why
 static void prefix_clear_rest(struct addr_prefix *prefix)
 {
 	for (unsigned int bit = prefix->len; bit < 128; bit++)
-		prefix->addr[bit / 8] &= (__u8)~(0x80 >> bit % 8);
+		prefix->addr[bit / 8] &= (__u8) ~(0x80 >> bit % 8);
 }
 
 int parse_prefix(const char *text, struct addr_prefix *out, struct parse_reason *why)

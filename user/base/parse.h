@@ -28,7 +28,7 @@ struct port_set {
 
 /* A network. IPv4 is v4-mapped, its length 96 more than people write. */
 struct addr_prefix {
-	__u8 addr[16]; /* zeros behind the prefix */
+	__u8 addr[16];	  /* zeros behind the prefix */
 	unsigned int len; /* bits, 0-128 */
 };
 

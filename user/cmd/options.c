@@ -39,8 +39,8 @@ enum group {
 };
 
 static const char *const group_titles[GROUPS] = {
-	[GROUP_FILTER] = "Filters (an event has to pass all; lists are separated by commas, and\n"
-			 "an option given again adds to its list)",
+	[GROUP_FILTER] = ("Filters (an event has to pass all; lists are separated by commas, and\n"
+			  "an option given again adds to its list)"),
 	[GROUP_OUTPUT] = "Output",
 	[GROUP_BOUNDS] = "Bounds",
 	[GROUP_OTHER] = "Other",
@@ -178,7 +178,8 @@ static int add_uid(struct options *options, const char *item, struct parse_reaso
 	if (err == -EINVAL) {
 		user = getpwnam(item);
 		if (!user)
-			return parse_refuse(why, -EINVAL, "%s is neither a number nor a user's name",
+			return parse_refuse(why, -EINVAL,
+					    "%s is neither a number nor a user's name",
 					    parse_quote(item, strlen(item), quote));
 		uid = user->pw_uid;
 	} else if (err) {
@@ -315,7 +316,7 @@ static int set_buffer_size(struct options *options, const char *value, struct pa
 }
 
 struct option_row {
-	char letter;      /* 0: none */
+	char letter;	  /* 0: none */
 	const char *name; /* NULL: none */
 	const char *arg;  /* what the help calls its value; NULL: it takes none */
 	const char *help;
@@ -325,12 +326,19 @@ struct option_row {
 	size_t flag;
 };
 
-#define VALUE(letter, name, arg, help, group, commands, set)                                        \
-	{ letter, name, arg, help, group, commands, set, 0 }
+#define VALUE(letter, name, arg, help, group, commands, set)                                       \
+	{                                                                                          \
+		letter, name, arg, help, group, commands, set, 0                                   \
+	}
 #define FLAG(letter, name, help, group, commands, member)                                          \
-	{ letter, name, NULL, help, group, commands, NULL, offsetof(struct options, member) }
+	{                                                                                          \
+		letter, name, NULL, help, group, commands, NULL, offsetof(struct options, member)  \
+	}
 /* Answered by options_parse(). */
-#define ANSWER(letter, name, help) { letter, name, NULL, help, GROUP_OTHER, FOR_ALL, NULL, 0 }
+#define ANSWER(letter, name, help)                                                                 \
+	{                                                                                          \
+		letter, name, NULL, help, GROUP_OTHER, FOR_ALL, NULL, 0                            \
+	}
 
 /* The options, in the order of the help. */
 static const struct option_row rows[] = {
@@ -361,8 +369,8 @@ static const struct option_row rows[] = {
 	FLAG('j', "json", "one JSON object a line", GROUP_OUTPUT, FOR_ALL, json),
 	VALUE('o', NULL, "FILE", "write to FILE, not to standard output", GROUP_OUTPUT, FOR_TRACE,
 	      set_output),
-	FLAG('t', NULL, "seconds since the start, not the time of day", GROUP_OUTPUT,
-	     FOR_TRACE, relative),
+	FLAG('t', NULL, "seconds since the start, not the time of day", GROUP_OUTPUT, FOR_TRACE,
+	     relative),
 	VALUE(0, "color", "WHEN", "auto (default; heeds NO_COLOR), always or never", GROUP_OUTPUT,
 	      FOR_TRACE, set_color),
 	FLAG('q', NULL, "no messages but errors", GROUP_OUTPUT, FOR_TRACE, quiet),
@@ -398,9 +406,11 @@ static void print_help(FILE *to, enum options_command command)
 {
 	if (command == COMMAND_TRACE) {
 		for (int i = 0; i < COMMANDS; i++)
-			fprintf(to, "%s porttrace %s\n", i ? "      " : "Usage:", commands[i].usage);
-		fprintf(to, "\nShows which process takes which local port, when and for how long, and\n"
-			    "when the port is free again.\n\nCommands\n");
+			fprintf(to, "%s porttrace %s\n",
+				i ? "      " : "Usage:", commands[i].usage);
+		fprintf(to,
+			"\nShows which process takes which local port, when and for how long, and\n"
+			"when the port is free again.\n\nCommands\n");
 		for (int i = 0; i < COMMANDS; i++)
 			fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].summary);
 	} else {
@@ -411,7 +421,8 @@ static void print_help(FILE *to, enum options_command command)
 		bool titled = false;
 
 		for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-			if (rows[i].group != (enum group)group || !(rows[i].commands >> command & 1))
+			if (rows[i].group != (enum group)group ||
+			    !(rows[i].commands >> command & 1))
 				continue;
 			if (!titled)
 				fprintf(to, "\n%s\n", group_titles[group]);
@@ -444,7 +455,8 @@ static void build_tables(struct getopt_tables *tables)
 		if (rows[i].letter && rows[i].arg)
 			*p++ = ':';
 		if (rows[i].name)
-			*next++ = (struct option){ rows[i].name, has_arg, NULL, LONG_BASE + (int)i };
+			*next++ =
+				(struct option){ rows[i].name, has_arg, NULL, LONG_BASE + (int)i };
 	}
 }
 
@@ -579,8 +591,8 @@ enum options_result options_parse(int argc, char **argv, struct options *options
 		const struct option_row *row = value == '?' || value == ':' ? NULL : row_of(value);
 		enum options_result result;
 
-		result = row ? apply(row, &found, answers, errors) :
-			       wrong_option(errors, value, argv[optind - 1]);
+		result = row ? apply(row, &found, answers, errors)
+			     : wrong_option(errors, value, argv[optind - 1]);
 		if (result != OPTIONS_RUN)
 			return result;
 	}

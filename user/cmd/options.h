@@ -39,7 +39,7 @@ struct options {
 	bool quiet;
 	bool verbose;
 	__u64 duration_ns; /* 0: no end */
-	__u64 count;       /* 0: no end */
+	__u64 count;	   /* 0: no end */
 	__u64 buffer_size; /* bytes, a power of two */
 	bool no_snapshot;
 	bool strict;

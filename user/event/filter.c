@@ -37,8 +37,8 @@ static bool match_space(const struct filter *filter, const struct pt_event *ev)
 
 	if (filter->protos && !(filter->protos & proto))
 		return false;
-	if ((filter->ipv4 || filter->ipv6) &&
-	    !(filter->ipv4 && ev->family == AF_INET) && !(filter->ipv6 && ev->family == AF_INET6))
+	if ((filter->ipv4 || filter->ipv6) && !(filter->ipv4 && ev->family == AF_INET) &&
+	    !(filter->ipv6 && ev->family == AF_INET6))
 		return false;
 	return !filter->netns.count || list_has(&filter->netns, ev->space.netns);
 }

@@ -46,7 +46,7 @@ struct filter {
 	unsigned int protos; /* enum filter_proto; 0: all */
 	unsigned int events; /* bit 1 << enum pt_event_type; 0: all */
 	unsigned int vias;   /* bit 1 << enum pt_via; 0: all */
-	bool ephemeral;      /* not what is known to be a fixed hold */
+	bool ephemeral;	     /* not what is known to be a fixed hold */
 	/*
 	 * The path of a cgroup, for cgroups: NULL if it is not known. The text
 	 * has to last until the next call.

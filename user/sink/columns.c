@@ -79,8 +79,7 @@ GETTER(get_proto_family)
 
 GETTER(get_family)
 {
-	return put_text(v, ev->family == AF_INET ? "ipv4" :
-			   ev->family == AF_INET6 ? "ipv6" : NULL);
+	return put_text(v, ev->family == AF_INET ? "ipv4" : ev->family == AF_INET6 ? "ipv6" : NULL);
 }
 
 GETTER(get_port)
@@ -229,8 +228,8 @@ GETTER(get_errno)
 GETTER(get_blockers)
 {
 	v->event = ev;
-	return ev->blockers_count || ev->blockers_total != PT_UNKNOWN ? COLUMN_KNOWN :
-									COLUMN_UNKNOWN;
+	return ev->blockers_count || ev->blockers_total != PT_UNKNOWN ? COLUMN_KNOWN
+								      : COLUMN_UNKNOWN;
 }
 
 GETTER(get_blockers_total)
@@ -289,7 +288,9 @@ GETTER(get_lost_to)
 }
 
 #define JSON(key_, type_, events_, get_)                                                           \
-	{ .key = key_, .type = type_, .events = events_, .get = get_ }
+	{                                                                                          \
+		.key = key_, .type = type_, .events = events_, .get = get_                         \
+	}
 #define TABLE(title_, width_, max_width_, type_, events_, get_)                                    \
 	BOTH(NULL, title_, width_, max_width_, type_, events_, get_)
 /* Further members may follow the getter. */
@@ -394,10 +395,10 @@ static enum column_state blocker_untold(const struct pt_blocker *blocker, union 
 }
 
 const struct blocker_column blocker_columns[] = {
-	{ "pid", COLUMN_U64, blocker_pid },     { "comm", COLUMN_TEXT, blocker_comm },
+	{ "pid", COLUMN_U64, blocker_pid },	 { "comm", COLUMN_TEXT, blocker_comm },
 	{ "laddr", COLUMN_ADDR, blocker_laddr }, { "raddr", COLUMN_ADDR, blocker_raddr },
-	{ "rport", COLUMN_U64, blocker_rport },  { "state", COLUMN_WORD, blocker_state },
-	{ "age_ns", COLUMN_U64, blocker_age },   { "tw_left_ns", COLUMN_U64, blocker_untold },
+	{ "rport", COLUMN_U64, blocker_rport },	 { "state", COLUMN_WORD, blocker_state },
+	{ "age_ns", COLUMN_U64, blocker_age },	 { "tw_left_ns", COLUMN_U64, blocker_untold },
 	{ "count", COLUMN_U64, blocker_untold },
 };
 const unsigned int blocker_columns_count = ARRAY_SIZE(blocker_columns);

@@ -13,15 +13,15 @@
 /* A column's type is its row's, so no field changes its type. */
 enum column_type {
 	COLUMN_U64,
-	COLUMN_ID,       /* u64, in JSON a string */
+	COLUMN_ID, /* u64, in JSON a string */
 	COLUMN_BOOL,
-	COLUMN_WORD,     /* text: one of our own */
-	COLUMN_TEXT,     /* text: anybody's bytes */
-	COLUMN_ADDR,     /* endpoint, without its port */
+	COLUMN_WORD,	 /* text: one of our own */
+	COLUMN_TEXT,	 /* text: anybody's bytes */
+	COLUMN_ADDR,	 /* endpoint, without its port */
 	COLUMN_ENDPOINT, /* endpoint; table only */
-	COLUMN_OWNER,    /* owner: its name, and its thread's if another; table only */
+	COLUMN_OWNER,	 /* owner: its name, and its thread's if another; table only */
 	COLUMN_DURATION, /* u64, ns */
-	COLUMN_TIME,     /* u64, CLOCK_BOOTTIME, ns */
+	COLUMN_TIME,	 /* u64, CLOCK_BOOTTIME, ns */
 	COLUMN_BLOCKERS, /* event; JSON only */
 };
 
@@ -45,7 +45,7 @@ union column_value {
 enum column_state {
 	COLUMN_KNOWN,
 	COLUMN_UNKNOWN, /* there is one, but it was not seen: JSON null, table ? */
-	COLUMN_NONE,    /* there is none: JSON null, table - */
+	COLUMN_NONE,	/* there is none: JSON null, table - */
 };
 
 struct column {

@@ -29,11 +29,11 @@ struct table_sink {
 };
 
 static const char *const colors[PT_EV_TYPES] = {
-	[PT_EV_ALLOC] = "\033[32m",     /* green */
-	[PT_EV_FAIL] = "\033[1;31m",    /* bold red */
+	[PT_EV_ALLOC] = "\033[32m",	/* green */
+	[PT_EV_FAIL] = "\033[1;31m",	/* bold red */
 	[PT_EV_TIME_WAIT] = "\033[33m", /* yellow */
-	[PT_EV_FREE] = "\033[36m",      /* cyan */
-	[PT_EV_LOST] = "\033[1;35m",    /* bold magenta */
+	[PT_EV_FREE] = "\033[36m",	/* cyan */
+	[PT_EV_LOST] = "\033[1;35m",	/* bold magenta */
 };
 
 static char *format_time(struct table_sink *table, char *p, __u64 ts)
