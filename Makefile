@@ -81,13 +81,17 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(OBJECTS)
 $(BUILD)/tests/live/test_%: $(BUILD)/tests/live/test_%.o $(LIVE_SUPPORT)
 	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LDFLAGS) $(TEST_LIBS)
 
+$(BUILD)/tests/demo/workload: tests/demo/workload.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) -std=gnu11 $(WARN) -D_GNU_SOURCE -O2 -static $< -o $@
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 # ---- use ----------------------------------------------------------------------
 
 run: deps
-	@$(MAKE) --no-print-directory all
-	$(Q)tests/vm/run-here-or-guest $(BUILD)/porttrace $(ARGS)
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/demo/workload
+	$(Q)tests/demo/run $(BUILD) $(ARGS)
 
 deps:
 	$(Q).ci/install-packages $(BUILD_PACKAGES) $(GUEST_PACKAGES) $(CHECK_PACKAGES)

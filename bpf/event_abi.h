@@ -123,7 +123,8 @@ struct pt_rec_tuple {
 struct pt_rec_tw_end {
 	struct pt_rec_head head;
 	__u64 tw;
-	__u64 taker; /* PT_F_REUSED: the socket that took the port, like head.sock */
+	__u64 taker; /* PT_F_REUSED: the address of the socket that took the port, on
+		      * kernels where its ALLOC can come after this; else 0 */
 };
 
 _Static_assert(sizeof(struct pt_rec_head) == 48, "pt_rec_head: 48 bytes");

@@ -39,41 +39,52 @@ int BPF_PROG(hash6_connect_begin, struct inet_timewait_death_row *dr, struct soc
 	return connect_begin(sk);
 }
 
+/*
+ * Called with the bucket's lock held. For a shared bucket the port stands in
+ * the socket already, so only the call's beginning tells a port just found from
+ * one that bind() took before. Where that was missed, the ledger knows.
+ */
 static __always_inline void connect_got_port(struct sock *sk, __u16 port, __u32 vrf)
 {
 	struct inflight *slot;
+	__u32 flags = 0;
 
 	if (sk->sk_protocol != IPPROTO_TCP || !wanted(&sk->__sk_common, port))
 		return;
-	slot = inflight_find_or_begin(sk, CALL_CONNECT);
-	if (slot->port) /* bound before: it had its port */
+	slot = inflight_find(sk);
+	if (slot && slot->port)
 		return;
+	if (!slot) {
+		flags = PT_F_SECOND;
+		slot = inflight_begin(sk, CALL_CONNECT, 0, 0);
+	}
 	inflight_tell(slot, port);
-	emit_alloc(sk, (struct port_facts){ .via = PT_VIA_CONNECT,
+	emit_alloc(sk, (struct port_facts){ .via = flags ? PT_VIA_UNKNOWN : PT_VIA_CONNECT,
 					    .port = port,
 					    .proto = IPPROTO_TCP,
 					    .vrf = vrf,
+					    .flags = flags,
 					    .start = slot->start });
 }
 
 /*
  * Since 6.1 (28044fc1d495) __inet_hash_connect looks for the bhash2 bucket when
  * it has chosen a port, holding the bucket's lock. The other callers: get_port
- * (CLOSE, LISTEN), a change of the source address (has a port), an accepted
- * child (SYN_RECV and later).
+ * (CLOSE, LISTEN), a change of the source address (a port that it has), an
+ * accepted child (SYN_RECV and later).
  */
 SEC("fentry/inet_bind2_bucket_find")
 int BPF_PROG(bind2_bucket_find, const struct inet_bind_hashbucket *head, const struct net *net,
 	     unsigned short port, int l3mdev, struct sock *sk)
 {
-	if (sk->__sk_common.skc_state == TCP_SYN_SENT && !sock_port(sk))
+	if (sk->__sk_common.skc_state == TCP_SYN_SENT)
 		connect_got_port(sk, port, l3mdev);
 	return 0;
 }
 
 /*
- * Before 6.1: reached with the lock held, the port already in place, but not
- * for a bucket shared with another connect; that one is told by the exit.
+ * Before 6.1: reached with the lock held, but not for a bucket shared with
+ * another connect; that one is told by the exit.
  */
 SEC("fentry/inet_ehash_nolisten")
 int BPF_PROG(ehash_nolisten, struct sock *sk, struct sock *osk)
@@ -363,17 +374,15 @@ static __always_inline bool same_tuple(struct sock *sk, struct inet_timewait_soc
  * goes on: the current task is inside connect(), with the TIME_WAIT's own
  * 4-tuple, which the kernel lets two sockets have only here.
  */
-static __always_inline __u64 tw_taker(struct inet_timewait_sock *tw)
+static __always_inline struct sock *tw_taker(struct inet_timewait_sock *tw)
 {
 	__u64 task = bpf_get_current_task();
 	struct inflight *slot = inflight_slot(task);
 	struct sock *sk = (struct sock *)slot->sk;
 
-	if (slot->task != task || !sk || slot->call != CALL_CONNECT)
-		return 0;
-	if (!same_tuple(sk, tw))
-		return 0;
-	return has_sock_cookie ? BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) : (__u64)sk;
+	if (slot->task != task || !sk || slot->call != CALL_CONNECT || !same_tuple(sk, tw))
+		return (void *)0;
+	return sk;
 }
 
 SEC("fentry/inet_twsk_bind_unhash")
@@ -382,7 +391,7 @@ int BPF_PROG(twsk_bind_unhash, struct inet_timewait_sock *tw)
 	struct inet_bind_bucket *tb = tw->tw_tb;
 	__u64 id = has_sock_cookie ? tw->__tw_common.skc_cookie.counter : 0;
 	__u32 flags = 0;
-	__u64 taker;
+	struct sock *taker;
 
 	if (!tb || (has_sock_cookie && !id) || !wanted(&tw->__tw_common, tw->__tw_common.skc_num))
 		return 0;
@@ -391,7 +400,8 @@ int BPF_PROG(twsk_bind_unhash, struct inet_timewait_sock *tw)
 		flags = PT_F_REUSED;
 	else if ((__s64)(tw->tw_timer.expires - bpf_jiffies64()) <= 0)
 		flags = PT_F_EXPIRED;
-	emit_tw_end(tw, id, tb->l3mdev, flags, taker);
+	/* with cookies the taker's ALLOC came before, from under the same lock */
+	emit_tw_end(tw, id, tb->l3mdev, flags, has_sock_cookie ? 0 : (__u64)taker);
 	return 0;
 }
 

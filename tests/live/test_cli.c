@@ -429,43 +429,6 @@ static void the_buffer_is_read_at_the_end(struct scene *scene)
 	assert_int_equal(tracer_count(tracer, "event=free port=60609"), 500);
 }
 
-static long wakeups(pid_t pid)
-{
-	char path[64], line[128];
-	long count = -1;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	file = fopen(path, "re");
-	must_be(file);
-	while (fgets(line, sizeof(line), file))
-		sscanf(line, "voluntary_ctxt_switches: %ld", &count);
-	fclose(file);
-	must_be(count >= 0);
-	return count;
-}
-
-static void events_come_soon_and_idleness_sleeps(struct scene *scene)
-{
-	struct tracer *tracer;
-	uint64_t then;
-	long before;
-
-	(void)scene;
-	scene_needs_icount();
-	tracer = tracer_whole("--proto", "udp");
-	for (int port = 60600; port < 60610; port++) {
-		then = net_boottime();
-		bind_and_close(port);
-		tracer_expect(tracer, "event=free port=%d", port);
-		assert_true(net_boottime() - then < 210000000);
-		net_age(37);
-	}
-	before = wakeups(tracer_pid(tracer));
-	net_age(30000);
-	assert_true(wakeups(tracer_pid(tracer)) - before <= 300);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -486,7 +449,6 @@ int main(void)
 		SCENE_TEST(a_full_disk),
 		SCENE_TEST(a_loss_is_told),
 		SCENE_TEST(the_buffer_is_read_at_the_end),
-		SCENE_TEST(events_come_soon_and_idleness_sleeps),
 	};
 
 	return cmocka_run_group_tests(tests, scene_group, scene_group_end);

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* TIME_WAITs that run out: 60 s each, so only in guests where waiting costs nothing. */
+/*
+ * TIME_WAITs that run out, 60 s each, and how porttrace itself spends its time:
+ * only in guests that count instructions, where waiting costs nothing.
+ */
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -204,6 +208,47 @@ static void the_table_tells_the_life_of_a_port(struct scene *scene)
 	(void)scene;
 }
 
+static long wakeups(pid_t pid)
+{
+	char path[64], line[128];
+	long count = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	file = fopen(path, "re");
+	must_be(file);
+	while (fgets(line, sizeof(line), file))
+		sscanf(line, "voluntary_ctxt_switches: %ld", &count);
+	fclose(file);
+	must_be(count >= 0);
+	return count;
+}
+
+/* Shown within 200 ms; idle, it wakes at most ten times a second. */
+static void events_come_soon_and_idleness_sleeps(struct scene *scene)
+{
+	struct tracer *tracer;
+	uint64_t then;
+	long before;
+	int fd;
+
+	(void)scene;
+	scene_needs_icount();
+	tracer = tracer_whole("--proto", "udp");
+	for (int port = 60600; port < 60610; port++) {
+		then = net_boottime();
+		fd = net_socket(NET_V4, SOCK_DGRAM);
+		assert_int_equal(net_try_bind(fd, NET_V4, port), 0);
+		net_close(fd);
+		tracer_expect(tracer, "event=free port=%d", port);
+		assert_true(net_boottime() - then < 210000000);
+		net_age(37);
+	}
+	before = wakeups(tracer_pid(tracer));
+	net_age(30000);
+	assert_true(wakeups(tracer_pid(tracer)) - before <= 300);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +258,7 @@ int main(void)
 		SCENE_TEST(the_last_of_two_time_waits_frees),
 		SCENE_TEST(each_time_wait_of_a_port_expires),
 		SCENE_TEST(the_table_tells_the_life_of_a_port),
+		SCENE_TEST(events_come_soon_and_idleness_sleeps),
 		SCENE_TEST(scene_test_end),
 	};
 

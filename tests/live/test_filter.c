@@ -137,7 +137,6 @@ static void play(struct cast *cast)
 	turn(&cast->dave);
 	net_close(one);
 	net_close(two);
-	must(rmdir(CGROUP));
 }
 
 #define ARGS(...) ((const char *const[]){ "--json", ##__VA_ARGS__, NULL })
@@ -149,6 +148,7 @@ static void check_play(struct cast *cast, const char *const *args, int count, co
 
 	play(cast);
 	assert_int_equal(tracer_stop(tracer), STATUS_DONE);
+	must(rmdir(CGROUP));
 	tracer_check_stream(tracer);
 	assert_true(tracer_ended(tracer));
 	assert_int_equal(tracer_count(tracer, "%s", pattern), count);
@@ -253,6 +253,7 @@ static void process_and_count(struct scene *scene)
 	tracer = tracer_filtered("-p", pid, "--count", "5");
 	play(&cast);
 	assert_int_equal(tracer_exit(tracer), STATUS_DONE);
+	must(rmdir(CGROUP));
 	assert_true(tracer_ended(tracer));
 	assert_int_equal(tracer_count(tracer, "pid=%s comm=alice", pid), 5);
 	assert_int_equal(tracer_count(tracer, "%s", ""), 6);

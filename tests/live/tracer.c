@@ -549,7 +549,7 @@ static void tracer_dump(const struct tracer *tracer)
 	for (size_t i = begin; i < tracer->count; i++) {
 		char *line = json_dumps(tracer->events[i], JSON_COMPACT);
 
-		print_error("%4zu%s %s\n", i, in_scope(tracer, tracer->events[i]) ? "" : "*", line);
+		print_error("%4zu%s %s\n", i + 1, in_scope(tracer, tracer->events[i]) ? "" : "*", line);
 		free(line);
 	}
 }

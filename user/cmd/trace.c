@@ -305,11 +305,12 @@ static int drain(struct trace *trace)
 	int count;
 
 	trace->end = now_ns(CLOCK_BOOTTIME);
-	loader_detach(trace->loader);
+	loader_stop(trace->loader);
 	do {
 		count = ring_read(trace->ring);
 	} while (count > 0);
 	pipeline_finish(trace->pipeline, loader_lost(trace->loader), trace->end);
+	sink_flush(trace->sink); /* the last events stand before the totals */
 	return count;
 }
 

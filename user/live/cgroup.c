@@ -2,6 +2,7 @@
 #include "user/live/cgroup.h"
 
 #include <fcntl.h>
+#include <fts.h>
 #include <limits.h>
 #include <mntent.h>
 #include <stdio.h>
@@ -106,29 +107,60 @@ static bool id_matches(const void *entries, __u32 entry, const void *key)
 	return ((const struct known *)entries)[entry].id == *(const __u64 *)key;
 }
 
+static const struct known *find(const struct cgroup_paths *paths, __u64 id)
+{
+	__u32 entry = index_find(&paths->index, index_hash(id), id_matches, paths->known, &id);
+
+	return entry == INDEX_NONE ? NULL : &paths->known[entry];
+}
+
+/* Takes path. Returns what is now known, NULL without memory. */
+static const struct known *learn(struct cgroup_paths *paths, __u64 id, char *path)
+{
+	struct known *known = realloc(paths->known, (paths->count + 1) * sizeof(*known));
+
+	if (known)
+		paths->known = known;
+	if (!known || index_add(&paths->index, index_hash(id), paths->count)) {
+		free(path);
+		return NULL;
+	}
+	known[paths->count] = (struct known){ .id = id, .path = path };
+	return &known[paths->count++];
+}
+
 const char *cgroup_path(void *data, __u64 id)
 {
 	struct cgroup_paths *paths = data;
-	__u32 hash = index_hash(id);
-	struct known *known;
-	__u32 entry;
+	const struct known *known;
 
 	if (paths->mount_fd < 0 || !id)
 		return NULL;
-	entry = index_find(&paths->index, hash, id_matches, paths->known, &id);
-	if (entry != INDEX_NONE)
-		return paths->known[entry].path;
-	known = realloc(paths->known, (paths->count + 1) * sizeof(*known));
-	if (!known)
-		return NULL;
-	paths->known = known;
-	if (index_add(&paths->index, hash, paths->count))
-		return NULL;
-	known[paths->count] = (struct known){ .id = id, .path = look_up(paths, id) };
-	return known[paths->count++].path;
+	known = find(paths, id) ?: learn(paths, id, look_up(paths, id));
+	return known ? known->path : NULL;
 }
 
-const char *cgroup_resolve(const struct cgroup_paths *paths, const char *path)
+/* A cgroup's id is the inode number of its directory (kernfs, 64 bits). */
+static void learn_tree(struct cgroup_paths *paths, const char *below)
+{
+	char full[2 * PATH_MAX];
+	char *roots[] = { full, NULL };
+	FTSENT *entry;
+	FTS *tree;
+
+	snprintf(full, sizeof(full), "%s%s", paths->mount, below);
+	tree = fts_open(roots, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, NULL);
+	while (tree && (entry = fts_read(tree))) {
+		const char *path = below_mount(paths, entry->fts_path);
+
+		if (entry->fts_info == FTS_D && path && !find(paths, entry->fts_statp->st_ino))
+			learn(paths, entry->fts_statp->st_ino, strdup(path));
+	}
+	if (tree)
+		fts_close(tree);
+}
+
+const char *cgroup_resolve(struct cgroup_paths *paths, const char *path)
 {
 	const char *below = below_mount(paths, path) ?: path;
 	char full[2 * PATH_MAX];
@@ -136,5 +168,8 @@ const char *cgroup_resolve(const struct cgroup_paths *paths, const char *path)
 	if (paths->mount_fd < 0 || *below != '/')
 		return NULL;
 	snprintf(full, sizeof(full), "%s%s", paths->mount, below);
-	return access(full, F_OK) ? NULL : below;
+	if (access(full, F_OK))
+		return NULL;
+	learn_tree(paths, below);
+	return below;
 }

@@ -21,8 +21,9 @@ const char *cgroup_path(void *data, __u64 id);
 /*
  * For --cgroup: path as /proc/PID/cgroup shows it, or with the mount point
  * before it. Returns the part that cgroup_path() would give, a part of path
- * itself; NULL if there is no such cgroup.
+ * itself; NULL if there is no such cgroup. That cgroup and those below it are
+ * known from then on, even if they go before their first event is read.
  */
-const char *cgroup_resolve(const struct cgroup_paths *paths, const char *path);
+const char *cgroup_resolve(struct cgroup_paths *paths, const char *path);
 
 #endif /* PORTTRACE_LIVE_CGROUP_H */

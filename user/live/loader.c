@@ -5,11 +5,13 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "porttrace.skel.h"
@@ -66,7 +68,6 @@ static const struct rule rules[] = {
 struct loader {
 	struct porttrace_bpf *skel;
 	struct bpf_link *links[RULES];
-	bool detached;
 };
 
 static bool kernel_has(const struct btf *btf, const char *function)
@@ -232,22 +233,19 @@ int loader_new(const struct loader_options *options, struct loader **out, char *
 	return err;
 }
 
-void loader_detach(struct loader *loader)
+void loader_stop(struct loader *loader)
 {
-	if (!loader || loader->detached)
-		return;
-	if (loader->skel && loader->skel->bss)
-		set_enabled(loader, false);
-	for (size_t i = 0; i < RULES; i++)
-		bpf_link__destroy(loader->links[i]);
-	loader->detached = true;
+	set_enabled(loader, false);
+	/* a grace period of RCU, which the programs run under */
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
 void loader_free(struct loader *loader)
 {
 	if (!loader)
 		return;
-	loader_detach(loader);
+	for (size_t i = 0; i < RULES; i++)
+		bpf_link__destroy(loader->links[i]);
 	porttrace_bpf__destroy(loader->skel);
 	free(loader);
 }

@@ -45,8 +45,14 @@ struct loader_program {
 int loader_new(const struct loader_options *options, struct loader **out, char *reason,
 	       size_t size);
 
-/* Detaches; records in the ring stay readable. NULL is fine. */
-void loader_detach(struct loader *loader);
+/*
+ * No record comes after this returns: no program is amid one either. Those in
+ * the ring stay readable. The programs stay attached, silent, until
+ * loader_free(), since detaching takes a while.
+ */
+void loader_stop(struct loader *loader);
+
+/* NULL is fine. */
 void loader_free(struct loader *loader);
 
 /* The ring's file descriptor; the loader's. */

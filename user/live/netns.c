@@ -3,26 +3,34 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <linux/magic.h>
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
+#include <unistd.h>
 
 #define NAMED_DIR "/run/netns"
 
 /* A namespace file's inode number, or a negative errno. */
 static int inode_of(const char *path, __u32 *inode)
 {
-	struct statfs fs;
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
+	int err = 0;
 
-	if (stat(path, &st) || statfs(path, &fs))
+	if (fd < 0)
 		return -errno;
-	if (fs.f_type != NSFS_MAGIC)
-		return -EINVAL;
-	*inode = (__u32)st.st_ino;
-	return 0;
+	if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
+		err = -EINVAL;
+	else if (fstat(fd, &st))
+		err = -errno;
+	else
+		*inode = (__u32)st.st_ino;
+	close(fd);
+	return err;
 }
 
 /* Whether one of dir's entries, with suffix behind its name, is that namespace. */
