@@ -99,22 +99,26 @@ static __always_inline void emit_alloc(struct sock *sk, struct port_facts facts)
 	emit_port(PT_REC_ALLOC, sk, facts);
 }
 
+static __always_inline void emit_head(enum pt_kind kind, struct sock *sk, __u64 id, __u8 proto)
+{
+	struct pt_rec_head *rec = record_reserve(sizeof(*rec));
+
+	if (!rec)
+		return;
+	head_fill(rec, kind, sizeof(*rec), &sk->__sk_common, id, sk->__sk_common.skc_num);
+	rec->proto = proto;
+	rec->vrf = proto == IPPROTO_TCP ? PT_VRF_UNKNOWN : 0;
+	record_submit(rec);
+}
+
 static __always_inline void emit_release(struct sock *sk, __u64 id, __u8 proto)
 {
-	__u16 port = sk->__sk_common.skc_num;
 	__u64 *last = released_slot(id);
-	struct pt_rec_head *rec;
 
 	if (*last == id)
 		return;
 	*last = id;
-	rec = record_reserve(sizeof(*rec));
-	if (!rec)
-		return;
-	head_fill(rec, PT_REC_RELEASE, sizeof(*rec), &sk->__sk_common, id, port);
-	rec->proto = proto;
-	rec->vrf = proto == IPPROTO_TCP ? PT_VRF_UNKNOWN : 0;
-	record_submit(rec);
+	emit_head(PT_REC_RELEASE, sk, id, proto);
 }
 
 /* CONNECT and TW_BEGIN: what a TCP socket that holds a port does with it. */

@@ -266,9 +266,57 @@ int BPF_PROG(csk_get_port_end, struct sock *sk, unsigned short snum, int ret)
 	return 0;
 }
 
+/*
+ * The second witness of a refusal: where the exit of inet_csk_get_port was
+ * skipped, its call is still open when bind() or listen() returns.
+ */
+static __always_inline int bind_end(struct sock *sk, enum pt_via via, int ret)
+{
+	struct inflight *slot = inflight_find(sk);
+
+	if (!slot || slot->call != CALL_GET_PORT)
+		return 0;
+	if (ret && wanted(&sk->__sk_common, slot->port))
+		emit_port(PT_REC_FAIL, sk,
+			  (struct port_facts){ .via = via == PT_VIA_FIXED && !slot->port ? PT_VIA_BIND : via,
+					       .port = slot->port,
+					       .proto = IPPROTO_TCP,
+					       .vrf = socket_vrf(sk),
+					       .error = ret,
+					       .start = slot->start });
+	inflight_end(slot);
+	return 0;
+}
+
+SEC("fexit/inet_bind")
+int BPF_PROG(bind4_end, struct socket *socket, void *addr, int len, int ret)
+{
+	return bind_end(socket->sk, PT_VIA_FIXED, ret);
+}
+
+SEC("fexit/inet6_bind")
+int BPF_PROG(bind6_end, struct socket *socket, void *addr, int len, int ret)
+{
+	return bind_end(socket->sk, PT_VIA_FIXED, ret);
+}
+
+/* (sk, backlog) until 5.16 (e7049395b1c3), then (sk). */
+SEC("fexit/inet_csk_listen_start")
+int BPF_PROG(listen_end, struct sock *sk, int ret)
+{
+	return bind_end(sk, PT_VIA_LISTEN, ret);
+}
+
+SEC("fexit/inet_csk_listen_start")
+int BPF_PROG(listen_end_v510, struct sock *sk, int backlog, int ret)
+{
+	return bind_end(sk, PT_VIA_LISTEN, ret);
+}
+
 /* ---- TCP: release ---------------------------------------------------------- */
 
-static __always_inline int tcp_release(struct sock *sk)
+/* The identity of a TCP socket that holds a port which is asked for; else 0. */
+static __always_inline __u64 tcp_holder(struct sock *sk)
 {
 	__u16 port = sock_port(sk);
 	__u64 id;
@@ -278,25 +326,52 @@ static __always_inline int tcp_release(struct sock *sk)
 	id = sock_id_known(sk);
 	if (!id || sk->sk_protocol != IPPROTO_TCP || !netns_wanted(&sk->__sk_common))
 		return 0;
-	emit_release(sk, id, IPPROTO_TCP);
+	return id;
+}
+
+static __always_inline int tcp_release(struct sock *sk)
+{
+	__u64 id = tcp_holder(sk);
+
+	if (id)
+		emit_release(sk, id, IPPROTO_TCP);
 	return 0;
 }
 
 /*
  * To TCP_CLOSE, before the state is stored: a port that was not asked for by
- * number goes here. And the second witness of a refused connect(), which ends
- * here, its call still open if the exit of inet_hash_connect was skipped.
+ * number goes here; one that was stays until the socket is destroyed.
+ */
+static __always_inline void tcp_closes(struct sock *sk, unsigned char old)
+{
+	__u64 id = tcp_holder(sk);
+
+	if (!id)
+		return;
+	if (!port_is_locked(sk))
+		emit_release(sk, id, IPPROTO_TCP);
+	else if (old != TCP_CLOSE && old != TCP_LISTEN)
+		emit_head(PT_REC_CLOSED, sk, id, IPPROTO_TCP);
+}
+
+/*
+ * And the second witness of a refused connect(), which ends here, its call
+ * still open if the exit of inet_hash_connect was skipped.
  */
 SEC("fentry/tcp_set_state")
 int BPF_PROG(set_state, struct sock *sk, int state)
 {
+	unsigned char old;
 	struct inflight *slot;
 
 	if (state != TCP_CLOSE)
 		return 0;
-	if (sock_port(sk))
-		return port_is_locked(sk) ? 0 : tcp_release(sk);
-	if (sk->__sk_common.skc_state != TCP_SYN_SENT)
+	old = sk->__sk_common.skc_state;
+	if (sock_port(sk)) {
+		tcp_closes(sk, old);
+		return 0;
+	}
+	if (old != TCP_SYN_SENT)
 		return 0;
 	slot = inflight_find(sk);
 	if (slot && slot->call == CALL_CONNECT)

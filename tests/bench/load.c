@@ -26,7 +26,10 @@
 #define CATCH_UP_NS 250000000LL
 /* Longer than a TIME_WAIT and the timer's coarseness. */
 #define TIME_WAIT_NS 70000000000LL
-#define RANGE_MAX 65536
+#define RANGE_FILE "/proc/sys/net/ipv4/ip_local_port_range"
+#define RANGE_LOW 32768 /* the kernel's defaults */
+#define RANGE_HIGH 60999
+#define RANGE_STEP 64
 
 struct load {
 	int server; /* a listener, or a UDP socket that receives */
@@ -103,13 +106,19 @@ static int connected(const struct load *load)
 	return fd;
 }
 
-static void connection_rst(const struct load *load)
+static void close_with_rst(int fd)
 {
 	struct linger linger = { .l_onoff = 1 };
+
+	check(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), "SO_LINGER");
+}
+
+static void connection_rst(const struct load *load)
+{
 	int client = connected(load);
 	int child = check(accept(load->server, NULL, NULL), "accept");
 
-	check(setsockopt(client, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), "SO_LINGER");
+	close_with_rst(client);
 	close(client);
 	close(child);
 }
@@ -134,21 +143,45 @@ static void connection_udp(const struct load *load)
 	close(client);
 }
 
-/* Connects, and keeps both ends, until no port is left for one more. */
+static void set_range(int low, int high)
+{
+	FILE *file = fopen(RANGE_FILE, "w");
+
+	if (!file || fprintf(file, "%d %d\n", low, high) < 0 || fclose(file))
+		die(RANGE_FILE);
+}
+
+/* Whether a port was left in the range. Both ends stay open. */
+static bool take_port(const struct load *load)
+{
+	int client = check(socket(AF_INET, SOCK_STREAM, 0), "socket");
+
+	close_with_rst(client);
+	if (connect(client, (const struct sockaddr *)&load->addr, sizeof(load->addr))) {
+		close(client);
+		return false;
+	}
+	check(accept(load->server, NULL, NULL), "accept");
+	return true;
+}
+
+/*
+ * Takes every port of the range by connect(), as an outage does; a few at a
+ * time, since the search for the last free ones of a large range takes long.
+ */
 static void prepare_refused(const struct load *load)
 {
-	struct rlimit limit = { 2 * RANGE_MAX, 2 * RANGE_MAX };
+	struct rlimit limit = { 2 * 65536, 2 * 65536 };
 
 	check(setrlimit(RLIMIT_NOFILE, &limit), "RLIMIT_NOFILE");
-	for (int i = 0; i < RANGE_MAX; i++) {
-		int fd = check(socket(AF_INET, SOCK_STREAM, 0), "socket");
+	for (int low = RANGE_LOW; low < RANGE_HIGH; low += RANGE_STEP) {
+		int last = low + RANGE_STEP - 1;
 
-		if (connect(fd, (const struct sockaddr *)&load->addr, sizeof(load->addr))) {
-			close(fd);
-			return;
-		}
-		check(accept(load->server, NULL, NULL), "accept");
+		set_range(low, last < RANGE_HIGH ? last : RANGE_HIGH);
+		while (take_port(load))
+			;
 	}
+	set_range(RANGE_LOW, RANGE_HIGH);
 }
 
 static void connection_refused(const struct load *load)

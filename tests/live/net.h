@@ -53,7 +53,10 @@ int tcp_connect(const char *addr, int port);
 int tcp_connect_from(const char *addr, int lport, int rport);
 /* Closes with an RST: no TIME_WAIT. */
 void tcp_reset(int fd);
-/* Closes client first, then server, and waits for the client's TIME_WAIT. */
+/*
+ * Closes client first, then server, and waits for the client's TIME_WAIT. It
+ * begins as FIN_WAIT2 if the server's ACK comes before its FIN.
+ */
 void tcp_close_pair(int client, int server);
 /* TCP_ESTABLISHED, ... */
 int tcp_state(int fd);

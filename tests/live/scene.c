@@ -11,8 +11,16 @@
 #include "actor.h"
 #include "net.h"
 
+#define SCENES_MAX 64
+
 static struct tracer *shared;
 static int first_netns = -1;
+/*
+ * The tests' namespaces live until the group ends: where namespaces have no
+ * cookie (5.10), two with the same inode number are one to the tracer.
+ */
+static int scenes[SCENES_MAX];
+static size_t scenes_count;
 static struct {
 	struct scene scene;
 	scene_body body;
@@ -41,6 +49,8 @@ int scene_group_end(void **state)
 {
 	(void)state;
 	tracer_free_all(0);
+	while (scenes_count)
+		close(scenes[--scenes_count]);
 	close(first_netns);
 	return 0;
 }
@@ -50,6 +60,8 @@ int scene_setup(void **state)
 	memcpy(&current.body, state, sizeof(current.body));
 	current.done = false;
 	net_unshare();
+	must_be(scenes_count < SCENES_MAX);
+	scenes[scenes_count++] = must(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
 	current.scene = (struct scene){ .tracer = shared, .netns = net_inode() };
 	if (shared)
 		tracer_scope(shared, current.scene.netns);

@@ -226,6 +226,55 @@ static void test_time_wait_with_the_socket_still_holding(void **state)
 	assert_int_equal(ev->held_ns, 8 * MS);
 }
 
+static void connects(struct heard *heard, __u64 ts, __u16 rport)
+{
+	struct pt_rec_tuple rec = { .head = rec_head(PT_REC_CONNECT, sizeof(rec), ts, SOCK),
+				    .tuple = rec_tuple_to(rport) };
+
+	rec.head.vrf = PT_VRF_UNKNOWN;
+	tell(heard, rec);
+}
+
+static void closed(struct heard *heard, __u64 ts)
+{
+	struct pt_rec_head rec = rec_release(ts, SOCK);
+
+	rec.kind = PT_REC_CLOSED;
+	tell(heard, rec);
+}
+
+/* A named port outlives its connection; the last one counts. */
+static void test_open_time_of_a_named_port(void **state)
+{
+	struct heard *heard = *state;
+
+	alloc(heard, 0, SOCK, PT_VIA_FIXED, 0);
+	connects(heard, 1 * MS, 443);
+	closed(heard, 2 * MS);
+	connects(heard, 3 * MS, 80);
+	closed(heard, 5 * MS);
+	closed(heard, 6 * MS);
+	release(heard, 9 * MS, SOCK);
+	assert_int_equal(last(heard, 2, PT_EV_FREE)->open_ns, 5 * MS);
+	assert_int_equal(heard->events[1].held_ns, 9 * MS);
+	assert_int_equal(heard->events[1].rport, 80);
+}
+
+static void test_open_time_whose_end_was_missed(void **state)
+{
+	struct heard *heard = *state;
+
+	alloc(heard, 0, SOCK, PT_VIA_FIXED, 0);
+	connects(heard, 1 * MS, 443);
+	release(heard, 9 * MS, SOCK);
+	assert_int_equal(last(heard, 2, PT_EV_FREE)->open_ns, PT_UNKNOWN);
+	/* a chosen port goes with its connection */
+	alloc(heard, 10 * MS, SOCK, PT_VIA_BIND, 0);
+	connects(heard, 11 * MS, 443);
+	release(heard, 12 * MS, SOCK);
+	assert_int_equal(last(heard, 4, PT_EV_FREE)->open_ns, 2 * MS);
+}
+
 /* One socket, one named port, two connections: two TIME_WAITs, one hold. */
 static void test_two_time_waits_of_one_socket(void **state)
 {
@@ -236,6 +285,7 @@ static void test_two_time_waits_of_one_socket(void **state)
 	alloc(heard, 0, SOCK, PT_VIA_FIXED, 0);
 	tell(heard, first);
 	tw_begin(heard, 2 * MS, SOCK, TW2, 80);
+	assert_int_equal(last(heard, 3, PT_EV_TIME_WAIT)->open_ns, 2 * MS);
 	tw_end(heard, 3 * MS, SOCK, TW2, 0);
 	assert_int_equal(heard->count, 3);
 	/* the older one is still to be taken by its own 4-tuple */
@@ -582,6 +632,8 @@ int main(void)
 		WITH_LEDGER(test_another_destination_shares_with_time_wait),
 		WITH_LEDGER(test_time_wait_of_another_device_is_not_taken),
 		WITH_LEDGER(test_time_wait_with_the_socket_still_holding),
+		WITH_LEDGER(test_open_time_of_a_named_port),
+		WITH_LEDGER(test_open_time_whose_end_was_missed),
 		WITH_LEDGER(test_two_time_waits_of_one_socket),
 		WITH_LEDGER(test_several_holders),
 		WITH_LEDGER(test_spaces_are_apart),

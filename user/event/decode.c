@@ -10,6 +10,7 @@ static const size_t sizes[PT_REC_KINDS] = {
 	[PT_REC_ALLOC] = sizeof(struct pt_rec_port),
 	[PT_REC_FAIL] = sizeof(struct pt_rec_port),
 	[PT_REC_CONNECT] = sizeof(struct pt_rec_tuple),
+	[PT_REC_CLOSED] = sizeof(struct pt_rec_head),
 	[PT_REC_RELEASE] = sizeof(struct pt_rec_head),
 	[PT_REC_TW_BEGIN] = sizeof(struct pt_rec_tuple),
 	[PT_REC_TW_END] = sizeof(struct pt_rec_tw_end),

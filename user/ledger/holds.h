@@ -26,6 +26,7 @@ struct hold {
 	__u64 sock;
 	__u32 vrf;
 	bool sock_open; /* the socket itself still holds */
+	bool connected; /* since it was bound */
 	__u8 family;
 	__u8 via;
 	struct pt_tuple tuple;

@@ -135,6 +135,17 @@ static __u64 holders_known(const struct ledger *ledger, const struct port_state 
 
 /* ---- the end of a hold ------------------------------------------------------- */
 
+/*
+ * A port that the kernel chose goes with the connection. A named one stays: that
+ * its connection is over is told by CLOSED or a TIME_WAIT, unless it was missed.
+ */
+static __u64 open_ns(const struct hold *hold, __u64 held_ns)
+{
+	if (hold->open_until)
+		return elapsed(hold->since, hold->open_until);
+	return hold->connected && pt_via_ephemeral(hold->via) != 1 ? PT_UNKNOWN : held_ns;
+}
+
 static void hold_end(struct ledger *ledger, const struct pt_rec_head *head,
 		     struct port_state *port, struct hold *hold, enum pt_end end)
 {
@@ -142,7 +153,7 @@ static void hold_end(struct ledger *ledger, const struct pt_rec_head *head,
 
 	ev.end = end;
 	ev.held_ns = elapsed(hold->since, head->ts);
-	ev.open_ns = hold->open_until ? elapsed(hold->since, hold->open_until) : ev.held_ns;
+	ev.open_ns = open_ns(hold, ev.held_ns);
 	port->prev_known = hold->owner.known;
 	port->prev_pid = hold->owner.pid;
 	memcpy(port->prev_comm, hold->owner.comm, PT_COMM_LEN);
@@ -151,14 +162,6 @@ static void hold_end(struct ledger *ledger, const struct pt_rec_head *head,
 		port->free_since = head->ts;
 	ev.holders = holders_known(ledger, port);
 	emit(ledger, &ev);
-}
-
-/* The socket no longer holds; a TIME_WAIT may go on. */
-static void sock_lets_go(struct hold *hold, __u64 ts)
-{
-	hold->sock_open = false;
-	if (!hold->open_until)
-		hold->open_until = ts;
 }
 
 /*
@@ -176,6 +179,15 @@ static struct hold *find_hold(struct ledger *ledger, const struct pt_rec_head *h
 	return hold;
 }
 
+static void on_closed(struct ledger *ledger, const struct pt_rec_head *head)
+{
+	struct port_state *port;
+	struct hold *hold = find_hold(ledger, head, 0, &port);
+
+	if (hold && !hold->open_until)
+		hold->open_until = head->ts;
+}
+
 static void on_release(struct ledger *ledger, const struct pt_rec_head *head)
 {
 	struct port_state *port;
@@ -183,7 +195,7 @@ static void on_release(struct ledger *ledger, const struct pt_rec_head *head)
 
 	if (!hold)
 		return;
-	sock_lets_go(hold, head->ts);
+	hold->sock_open = false;
 	if (!hold->tws)
 		hold_end(ledger, head, port, hold, PT_END_CLOSE);
 }
@@ -206,10 +218,9 @@ static int on_tw_begin(struct ledger *ledger, const struct pt_rec_head *head)
 	tw->sock = rec->tw;
 	tw->tuple = rec->tuple;
 	hold->tuple = rec->tuple;
-	if (!hold->open_until)
-		hold->open_until = head->ts;
+	hold->open_until = head->ts;
 	if (head->flags & PT_F_SOCK_GONE)
-		sock_lets_go(hold, head->ts);
+		hold->sock_open = false;
 	ev = event_of_hold(head, hold, PT_EV_TIME_WAIT);
 	ev.open_ns = elapsed(hold->since, hold->open_until);
 	ev.fin_wait2 = head->flags & PT_F_FIN_WAIT2;
@@ -302,12 +313,19 @@ static void alloc_set_reuse(const struct ledger *ledger, const struct port_state
 	memcpy(ev->prev_comm, port->prev_comm, PT_COMM_LEN);
 }
 
+static void hold_connects(struct hold *hold, const struct pt_tuple *tuple)
+{
+	hold->tuple = *tuple;
+	hold->open_until = 0;
+	hold->connected = true;
+}
+
 /* Told already, by the first witness or by bind(): at most its peer is new. */
 static void alloc_again(struct ledger *ledger, const struct pt_rec_port *rec, struct hold *hold)
 {
 	ledger->counts.repeated++;
 	if (tuple_has_remote(&rec->tuple))
-		hold->tuple = rec->tuple;
+		hold_connects(hold, &rec->tuple);
 }
 
 static int alloc_new(struct ledger *ledger, const struct pt_rec_port *rec,
@@ -354,7 +372,7 @@ static int on_alloc(struct ledger *ledger, const struct pt_rec_head *head)
 	}
 	/* it got the port anew, so it had let go, unseen */
 	if (hold) {
-		sock_lets_go(hold, head->ts);
+		hold->sock_open = false;
 		if (!hold->tws)
 			hold_end(ledger, head, port, hold, PT_END_UNKNOWN);
 	}
@@ -367,7 +385,7 @@ static void on_connect(struct ledger *ledger, const struct pt_rec_head *head)
 	struct hold *hold = find_hold(ledger, head, 0, &port);
 
 	if (hold)
-		hold->tuple = decode_tuple(head)->tuple;
+		hold_connects(hold, &decode_tuple(head)->tuple);
 }
 
 /* ---- refusal ----------------------------------------------------------------- */
@@ -422,7 +440,7 @@ static void roll_back(struct ledger *ledger, const struct pt_rec_head *head)
 
 	if (!hold)
 		return;
-	sock_lets_go(hold, head->ts);
+	hold->sock_open = false;
 	hold_end(ledger, head, port, hold, PT_END_CLOSE);
 }
 
@@ -474,6 +492,9 @@ static int dispatch(struct ledger *ledger, const struct pt_rec_head *head)
 		return on_fail(ledger, head);
 	case PT_REC_CONNECT:
 		on_connect(ledger, head);
+		return 0;
+	case PT_REC_CLOSED:
+		on_closed(ledger, head);
 		return 0;
 	case PT_REC_RELEASE:
 		on_release(ledger, head);
