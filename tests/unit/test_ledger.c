@@ -206,6 +206,19 @@ static void test_time_wait_of_another_device_is_not_taken(void **state)
 	assert_int_equal(last(heard, 3, PT_EV_ALLOC)->reuse, PT_REUSE_SHARED);
 }
 
+/* One of no device is in the way of every device. */
+static void test_time_wait_of_no_device_is_taken(void **state)
+{
+	struct heard *heard = *state;
+	struct pt_rec_port rec = rec_port(PT_REC_ALLOC, 2 * MS, OTHER, PT_VIA_CONNECT, 443);
+
+	rec.tuple.ifindex = 4;
+	alloc(heard, 0, SOCK, PT_VIA_CONNECT, 443);
+	tw_begin(heard, 1 * MS, SOCK, TW, 443);
+	tell(heard, rec);
+	assert_int_equal(last(heard, 4, PT_EV_ALLOC)->reuse, PT_REUSE_TIME_WAIT);
+}
+
 /* A named port stays with the descriptor: held by the TIME_WAIT and the socket. */
 static void test_time_wait_with_the_socket_still_holding(void **state)
 {
@@ -592,6 +605,10 @@ static void test_address_used_again_during_time_wait(void **state)
 	tell(heard, end);
 	assert_int_equal(last(heard, 4, PT_EV_FREE)->rport, 443);
 	assert_int_equal(heard->events[3].holders, 1);
+	/* nor is the address shown as a cookie where the port was refused */
+	rec.head.kind = PT_REC_FAIL;
+	tell(heard, rec);
+	assert_int_equal(last(heard, 5, PT_EV_FAIL)->sock, 0);
 }
 
 static void test_many_holds(void **state)
@@ -631,6 +648,7 @@ int main(void)
 		WITH_LEDGER(test_taken_out_of_time_wait_told_late),
 		WITH_LEDGER(test_another_destination_shares_with_time_wait),
 		WITH_LEDGER(test_time_wait_of_another_device_is_not_taken),
+		WITH_LEDGER(test_time_wait_of_no_device_is_taken),
 		WITH_LEDGER(test_time_wait_with_the_socket_still_holding),
 		WITH_LEDGER(test_open_time_of_a_named_port),
 		WITH_LEDGER(test_open_time_whose_end_was_missed),

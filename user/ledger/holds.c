@@ -161,14 +161,21 @@ struct hold *holds_of_sock(const struct holds *holds, const struct port_state *p
 	return NULL;
 }
 
-static struct hold *hold_of_tw(const struct holds *holds, const struct port_state *port, __u64 tw)
+/* The address of a TIME_WAIT from before the trace is not known, its cookie is. */
+static bool is_tw(const struct hold *hold, const struct tw *entry, __u64 sock, __u64 tw)
+{
+	return entry->sock == tw || (!entry->sock && hold->sock == sock);
+}
+
+static struct hold *hold_of_tw(const struct holds *holds, const struct port_state *port,
+			       __u64 sock, __u64 tw)
 {
 	struct hold *hold;
 	struct tw *entry;
 
 	for (__u32 i = port->first; (hold = holds_at(holds, i)); i = hold->next)
 		for (__u32 j = hold->tws; (entry = holds_tw_at(holds, j)); j = entry->next)
-			if (entry->sock == tw)
+			if (is_tw(hold, entry, sock, tw))
 				return hold;
 	return NULL;
 }
@@ -183,7 +190,7 @@ struct hold *holds_find(struct holds *holds, const struct pt_space *id, __u16 po
 		if (!page)
 			continue;
 		*state = &page[port % PORTS_PER_PAGE];
-		hold = tw ? hold_of_tw(holds, *state, tw) : holds_of_sock(holds, *state, sock);
+		hold = tw ? hold_of_tw(holds, *state, sock, tw) : holds_of_sock(holds, *state, sock);
 		if (hold)
 			return hold;
 	}
@@ -210,7 +217,7 @@ void holds_tw_remove(struct holds *holds, struct hold *hold, __u64 tw)
 	for (; (entry = holds_tw_at(holds, *link)); link = &entry->next) {
 		__u32 number = *link;
 
-		if (entry->sock != tw)
+		if (!is_tw(hold, entry, hold->sock, tw))
 			continue;
 		*link = entry->next;
 		pool_give(&holds->tws, number);

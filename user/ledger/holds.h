@@ -15,7 +15,7 @@
 /* A TIME_WAIT that one hold's socket left behind. */
 struct tw {
 	__u32 next; /* number in holds.tws, 0: last */
-	__u64 sock; /* address of the TIME_WAIT sock */
+	__u64 sock; /* address of the TIME_WAIT sock; 0: not known (snapshot) */
 	struct pt_tuple tuple;
 };
 
@@ -31,7 +31,7 @@ struct hold {
 	__u8 via;
 	struct pt_tuple tuple;
 	struct pt_owner owner;
-	__u64 since; /* CLOCK_BOOTTIME, ns */
+	__u64 since; /* CLOCK_BOOTTIME, ns; PT_UNKNOWN: before the trace */
 	__u64 open_until; /* 0: still open */
 };
 

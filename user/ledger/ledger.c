@@ -22,6 +22,8 @@ struct ledger {
 /* Clocks of two CPUs can differ by a little: never a negative time. */
 static __u64 elapsed(__u64 from, __u64 to)
 {
+	if (from == PT_UNKNOWN)
+		return PT_UNKNOWN;
 	return to > from ? to - from : 0;
 }
 
@@ -386,6 +388,76 @@ static void on_connect(struct ledger *ledger, const struct pt_rec_head *head)
 
 	if (hold)
 		hold_connects(hold, &decode_tuple(head)->tuple);
+}
+
+/* ---- from before the trace --------------------------------------------------- */
+
+static struct hold *found_hold(struct ledger *ledger, const struct ledger_found *found,
+			       struct port_state *port)
+{
+	struct hold *hold = holds_add(&ledger->holds, port);
+
+	if (!hold)
+		return NULL;
+	hold->sock = found->sock;
+	hold->vrf = found->space.vrf;
+	hold->sock_open = !found->time_wait;
+	hold->family = found->family;
+	hold->via = PT_VIA_SNAPSHOT;
+	hold->tuple = found->tuple;
+	hold->owner = found->owner;
+	hold->since = PT_UNKNOWN;
+	return hold;
+}
+
+static int found_tw(struct ledger *ledger, const struct ledger_found *found, struct hold *hold)
+{
+	struct tw *tw = holds_tw_add(&ledger->holds, hold);
+
+	if (!tw)
+		return -ENOMEM;
+	tw->tuple = found->tuple;
+	return 0;
+}
+
+/* The hold of that socket or of another TIME_WAIT of it. */
+static struct hold *found_before(const struct ledger *ledger, const struct port_state *port,
+				 __u64 sock)
+{
+	struct hold *hold;
+
+	for (__u32 i = port->first; (hold = holds_at(&ledger->holds, i)); i = hold->next)
+		if (hold->sock == sock)
+			return hold;
+	return NULL;
+}
+
+int ledger_found(struct ledger *ledger, const struct ledger_found *found, __u64 ts)
+{
+	struct port_state *port = holds_port(&ledger->holds, &found->space, found->port);
+	struct pt_rec_head head = { .ts = ts,
+				    .sock = found->sock,
+				    .netns_cookie = found->space.netns_cookie,
+				    .netns = found->space.netns,
+				    .port = found->port,
+				    .proto = found->space.proto };
+	struct hold *hold;
+	struct pt_event ev;
+
+	if (!port)
+		return -ENOMEM;
+	hold = found_before(ledger, port, found->sock);
+	if (hold) {
+		hold->sock_open |= !found->time_wait;
+		return found->time_wait ? found_tw(ledger, found, hold) : 0;
+	}
+	hold = found_hold(ledger, found, port);
+	if (!hold || (found->time_wait && found_tw(ledger, found, hold)))
+		return -ENOMEM;
+	ev = event_of_hold(&head, hold, PT_EV_ALLOC);
+	ev.holders = holders_known(ledger, port);
+	emit(ledger, &ev);
+	return 0;
 }
 
 /* ---- refusal ----------------------------------------------------------------- */

@@ -32,6 +32,25 @@ void ledger_free(struct ledger *ledger);
  */
 int ledger_record(struct ledger *ledger, const struct pt_rec_head *head);
 
+/* A socket that held a port before the trace began; see snapshot.h. */
+struct ledger_found {
+	struct pt_space space;
+	__u8 family;
+	__u16 port;
+	struct pt_tuple tuple;
+	__u64 sock; /* cookie */
+	struct pt_owner owner; /* known: false where nobody can tell */
+	bool listening;
+	bool time_wait; /* the socket is gone, its TIME_WAIT holds */
+};
+
+/*
+ * Begins a hold (via: snapshot) as of ts, CLOCK_BOOTTIME, ns. Its start is not
+ * known, nor are the times that depend on it.
+ * Returns 0 or -ENOMEM.
+ */
+int ledger_found(struct ledger *ledger, const struct ledger_found *found, __u64 ts);
+
 /*
  * At the end: the losses after the last record. lost is their number since the
  * start, now (CLOCK_BOOTTIME, ns) the time up to which they can have happened.

@@ -32,7 +32,8 @@ static void on_event(void *data, const struct pt_event *ev)
 	    !(pipeline->options.filter->events & 1U << ev->type))
 		return;
 	keep_error(pipeline, sink_event(pipeline->options.sink, ev));
-	pipeline->shown += ev->type != PT_EV_LOST;
+	/* --count is of what happens, not of what there was */
+	pipeline->shown += ev->type != PT_EV_LOST && ev->via != PT_VIA_SNAPSHOT;
 }
 
 struct pipeline *pipeline_new(const struct pipeline_options *options)
@@ -67,6 +68,16 @@ void pipeline_record(struct pipeline *pipeline, const void *record, size_t size)
 	int err = decode_record(record, size, &head);
 
 	keep_error(pipeline, err ?: ledger_record(pipeline->ledger, head));
+}
+
+void pipeline_snapshot(struct pipeline *pipeline, struct snapshot *snapshot, __u64 ts)
+{
+	size_t position = 0, size;
+	const void *record;
+
+	keep_error(pipeline, snapshot_apply(snapshot, pipeline->ledger, ts));
+	while ((record = snapshot_record(snapshot, &position, &size)))
+		pipeline_record(pipeline, record, size);
 }
 
 void pipeline_finish(struct pipeline *pipeline, __u64 lost, __u64 now)

@@ -8,6 +8,7 @@
 
 #include "user/event/filter.h"
 #include "user/ledger/ledger.h"
+#include "user/ledger/snapshot.h"
 #include "user/sink/sink.h"
 #include "user/stats/totals.h"
 
@@ -25,6 +26,12 @@ void pipeline_free(struct pipeline *pipeline);
 
 /* One record as it came from the ring or a file, aligned to 8. */
 void pipeline_record(struct pipeline *pipeline, const void *record, size_t size);
+
+/*
+ * What a dump found, as of ts (CLOCK_BOOTTIME, ns), then the records that came
+ * while it was taken.
+ */
+void pipeline_snapshot(struct pipeline *pipeline, struct snapshot *snapshot, __u64 ts);
 
 /* No more records: what was lost behind the last one. See ledger_finish(). */
 void pipeline_finish(struct pipeline *pipeline, __u64 lost, __u64 now);

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/records.h"
+#include "user/ledger/snapshot.h"
+
+enum { SOCK = 11, OTHER = 22, CHILD = 33, TW = 0x1000, TW2 = 0x2000 };
+
+struct fixture {
+	struct heard heard;
+	struct snapshot *snapshot;
+};
+
+static int begin(void **state)
+{
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+	fixture->heard.ledger = ledger_new(hear, &fixture->heard);
+	fixture->snapshot = snapshot_new();
+	*state = fixture;
+	return 0;
+}
+
+static int end(void **state)
+{
+	struct fixture *fixture = *state;
+
+	ledger_free(fixture->heard.ledger);
+	snapshot_free(fixture->snapshot);
+	free(fixture);
+	return 0;
+}
+
+static struct ledger_found row(__u64 sock, __u16 rport)
+{
+	return (struct ledger_found){
+		.space = { .netns_cookie = 1, .netns = 4026531840, .proto = IPPROTO_TCP },
+		.family = AF_INET,
+		.port = 60609,
+		.tuple = rec_tuple_to(rport),
+		.sock = sock,
+		.owner = { .known = true, .pid = 99, .comm = "sshd" },
+	};
+}
+
+static void add_row(struct fixture *fixture, struct ledger_found found)
+{
+	assert_int_equal(snapshot_add_row(fixture->snapshot, &found), 0);
+}
+
+static void add(struct fixture *fixture, const void *record, size_t size)
+{
+	assert_int_equal(snapshot_add_record(fixture->snapshot, record, size), 0);
+}
+
+/* Applies, then replays the records, as pipeline_snapshot() does. */
+static struct heard *apply(struct fixture *fixture)
+{
+	size_t position = 0, size;
+	const void *record;
+
+	assert_int_equal(snapshot_apply(fixture->snapshot, fixture->heard.ledger, 1 * MS), 0);
+	while ((record = snapshot_record(fixture->snapshot, &position, &size)))
+		assert_int_equal(ledger_record(fixture->heard.ledger, record), 0);
+	return &fixture->heard;
+}
+
+static void test_found_hold_and_its_end(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pt_rec_head gone = rec_release(5 * MS, SOCK);
+	struct heard *heard;
+
+	add_row(fixture, row(SOCK, 443));
+	heard = apply(fixture);
+	assert_int_equal(heard->count, 1);
+	assert_int_equal(heard->events[0].type, PT_EV_ALLOC);
+	assert_int_equal(heard->events[0].via, PT_VIA_SNAPSHOT);
+	assert_int_equal(heard->events[0].ts, 1 * MS);
+	assert_int_equal(heard->events[0].holders, 1);
+	assert_int_equal(heard->events[0].reuse, PT_REUSE_NONE);
+	assert_int_equal(heard->events[0].owner.pid, 99);
+	assert_int_equal(heard->events[0].sock, SOCK);
+	tell(heard, gone);
+	assert_int_equal(heard->count, 2);
+	assert_int_equal(heard->events[1].end, PT_END_CLOSE);
+	assert_int_equal(heard->events[1].holders, 0);
+	/* since when it was held nobody knows */
+	assert_int_equal(heard->events[1].held_ns, PT_UNKNOWN);
+	assert_int_equal(heard->events[1].open_ns, PT_UNKNOWN);
+}
+
+/* Seen by both: the live allocation, with its owner and its time, wins. */
+static void test_allocated_meanwhile_is_counted_once(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pt_rec_port alloc = rec_port(PT_REC_ALLOC, 2 * MS, SOCK, PT_VIA_CONNECT, 443);
+	struct heard *heard;
+
+	add_row(fixture, row(SOCK, 443));
+	add(fixture, &alloc, sizeof(alloc));
+	heard = apply(fixture);
+	assert_int_equal(heard->count, 1);
+	assert_int_equal(heard->events[0].via, PT_VIA_CONNECT);
+	assert_int_equal(heard->events[0].holders, 1);
+}
+
+static void test_gone_meanwhile_is_not_counted(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pt_rec_head gone = rec_release(2 * MS, SOCK);
+
+	add_row(fixture, row(SOCK, 443));
+	add(fixture, &gone, sizeof(gone));
+	assert_int_equal(apply(fixture)->count, 0);
+}
+
+/* Its connection closed while the dump ran: the TIME_WAIT is what holds. */
+static void test_time_wait_from_before(void **state)
+{
+	struct fixture *fixture = *state;
+	struct ledger_found found = row(SOCK, 443);
+	struct pt_rec_tw_end over = rec_tw_end(9 * MS, SOCK, TW, PT_F_EXPIRED);
+	struct heard *heard;
+
+	found.time_wait = true;
+	found.owner.known = false;
+	add_row(fixture, found);
+	heard = apply(fixture);
+	assert_int_equal(heard->count, 1);
+	assert_false(heard->events[0].owner.known);
+	tell(heard, over);
+	assert_int_equal(heard->count, 2);
+	assert_int_equal(heard->events[1].end, PT_END_EXPIRED);
+}
+
+static void test_connect_takes_a_time_wait_from_before(void **state)
+{
+	struct fixture *fixture = *state;
+	struct ledger_found found = row(SOCK, 443);
+	struct pt_rec_port alloc = rec_port(PT_REC_ALLOC, 2 * MS, OTHER, PT_VIA_CONNECT, 443);
+	struct heard *heard;
+
+	found.time_wait = true;
+	add_row(fixture, found);
+	heard = apply(fixture);
+	tell(heard, alloc);
+	assert_int_equal(heard->count, 3);
+	assert_int_equal(heard->events[1].end, PT_END_REUSED);
+	assert_int_equal(heard->events[2].reuse, PT_REUSE_TIME_WAIT);
+}
+
+/* A named port: the socket and two TIME_WAITs are one hold. */
+static void test_one_socket_with_time_waits(void **state)
+{
+	struct fixture *fixture = *state;
+	struct ledger_found tw = row(SOCK, 443), tw2 = row(SOCK, 80);
+	struct pt_rec_tw_end over = rec_tw_end(9 * MS, SOCK, TW, PT_F_EXPIRED);
+	struct pt_rec_head gone = rec_release(5 * MS, SOCK);
+	struct heard *heard;
+
+	tw.time_wait = tw2.time_wait = true;
+	add_row(fixture, tw);
+	add_row(fixture, row(SOCK, 0));
+	add_row(fixture, tw2);
+	heard = apply(fixture);
+	assert_int_equal(heard->count, 1);
+	tell(heard, gone);
+	tell(heard, over);
+	assert_int_equal(heard->count, 1);
+	over.tw = TW2;
+	tell(heard, over);
+	assert_int_equal(heard->count, 2);
+	assert_int_equal(heard->events[1].holders, 0);
+}
+
+static void test_accepted_sockets_are_no_holds(void **state)
+{
+	struct fixture *fixture = *state;
+	struct ledger_found listener = row(SOCK, 0), elsewhere = row(OTHER, 5000);
+	struct heard *heard;
+
+	listener.listening = true;
+	elsewhere.space.netns_cookie = 2;
+	elsewhere.space.netns = 4026532000;
+	add_row(fixture, row(CHILD, 5000));
+	add_row(fixture, listener);
+	add_row(fixture, elsewhere);
+	heard = apply(fixture);
+	assert_int_equal(heard->count, 2);
+	assert_int_equal(heard->events[0].sock, SOCK);
+	assert_int_equal(heard->events[1].sock, OTHER);
+}
+
+static void test_only_the_last_dump_counts(void **state)
+{
+	struct fixture *fixture = *state;
+	struct heard *heard;
+
+	add_row(fixture, row(SOCK, 443));
+	snapshot_clear_rows(fixture->snapshot);
+	add_row(fixture, row(OTHER, 443));
+	heard = apply(fixture);
+	assert_int_equal(heard->count, 1);
+	assert_int_equal(heard->events[0].sock, OTHER);
+}
+
+static void test_many_rows_and_records(void **state)
+{
+	struct fixture *fixture = *state;
+	struct ledger_found found = row(0, 443);
+	struct pt_rec_head gone = rec_release(2 * MS, 0);
+	struct heard *heard = &fixture->heard;
+
+	for (unsigned int i = 1; i <= 3000; i++) {
+		found.sock = gone.sock = i;
+		found.port = gone.port = (__u16)i;
+		add_row(fixture, found);
+		if (i > 20)
+			add(fixture, &gone, sizeof(gone));
+	}
+	assert_int_equal(snapshot_apply(fixture->snapshot, heard->ledger, 1 * MS), 0);
+	assert_int_equal(heard->count, 20);
+}
+
+#define WITH_SNAPSHOT(test) cmocka_unit_test_setup_teardown(test, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_SNAPSHOT(test_found_hold_and_its_end),
+		WITH_SNAPSHOT(test_allocated_meanwhile_is_counted_once),
+		WITH_SNAPSHOT(test_gone_meanwhile_is_not_counted),
+		WITH_SNAPSHOT(test_time_wait_from_before),
+		WITH_SNAPSHOT(test_connect_takes_a_time_wait_from_before),
+		WITH_SNAPSHOT(test_one_socket_with_time_waits),
+		WITH_SNAPSHOT(test_accepted_sockets_are_no_holds),
+		WITH_SNAPSHOT(test_only_the_last_dump_counts),
+		WITH_SNAPSHOT(test_many_rows_and_records),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "user/ledger/snapshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/index.h"
+#include "user/event/decode.h"
+
+struct row {
+	struct ledger_found found;
+	bool told; /* by the records: allocated, or gone */
+};
+
+struct snapshot {
+	struct row *rows;
+	__u32 rows_count, rows_size;
+	char *records; /* each behind its size, 8 bytes aligned */
+	size_t records_len, records_size;
+};
+
+struct snapshot *snapshot_new(void)
+{
+	return calloc(1, sizeof(struct snapshot));
+}
+
+void snapshot_free(struct snapshot *snapshot)
+{
+	if (!snapshot)
+		return;
+	free(snapshot->rows);
+	free(snapshot->records);
+	free(snapshot);
+}
+
+void snapshot_clear_rows(struct snapshot *snapshot)
+{
+	snapshot->rows_count = 0;
+}
+
+int snapshot_add_row(struct snapshot *snapshot, const struct ledger_found *row)
+{
+	if (snapshot->rows_count == snapshot->rows_size) {
+		__u32 size = snapshot->rows_size ? 2 * snapshot->rows_size : 256;
+		struct row *rows = realloc(snapshot->rows, size * sizeof(*rows));
+
+		if (!rows)
+			return -ENOMEM;
+		snapshot->rows = rows;
+		snapshot->rows_size = size;
+	}
+	snapshot->rows[snapshot->rows_count++] = (struct row){ .found = *row };
+	return 0;
+}
+
+static size_t aligned(size_t size)
+{
+	return (size + 7) & ~(size_t)7;
+}
+
+int snapshot_add_record(struct snapshot *snapshot, const void *record, size_t size)
+{
+	size_t need = snapshot->records_len + sizeof(__u64) + aligned(size);
+	__u64 stored = size;
+
+	if (need > snapshot->records_size) {
+		size_t larger = 2 * need;
+		char *records = realloc(snapshot->records, larger);
+
+		if (!records)
+			return -ENOMEM;
+		snapshot->records = records;
+		snapshot->records_size = larger;
+	}
+	memcpy(snapshot->records + snapshot->records_len, &stored, sizeof(stored));
+	memcpy(snapshot->records + snapshot->records_len + sizeof(stored), record, size);
+	snapshot->records_len = need;
+	return 0;
+}
+
+const void *snapshot_record(const struct snapshot *snapshot, size_t *position, size_t *size)
+{
+	const char *record;
+	__u64 stored;
+
+	if (*position == snapshot->records_len)
+		return NULL;
+	memcpy(&stored, snapshot->records + *position, sizeof(stored));
+	record = snapshot->records + *position + sizeof(stored);
+	*position += sizeof(stored) + aligned(stored);
+	*size = stored;
+	return record;
+}
+
+/* ---- which rows were there before -------------------------------------------- */
+
+struct row_key {
+	__u64 sock;
+	__u16 port;
+};
+
+static bool row_matches(const void *entries, __u32 entry, const void *key)
+{
+	const struct ledger_found *found = &((const struct row *)entries)[entry].found;
+	const struct row_key *wanted = key;
+
+	return found->sock == wanted->sock && found->port == wanted->port;
+}
+
+/*
+ * One socket can have a row of its own and one for each TIME_WAIT it left: its
+ * first row is in the index, and stands for what is known of the socket.
+ */
+static int index_rows(const struct snapshot *snapshot, struct index *index)
+{
+	for (__u32 i = 0; i < snapshot->rows_count; i++) {
+		const struct ledger_found *found = &snapshot->rows[i].found;
+		struct row_key key = { found->sock, found->port };
+		__u32 hash = index_hash(found->sock);
+
+		if (index_find(index, hash, row_matches, snapshot->rows, &key) == INDEX_NONE &&
+		    index_add(index, hash, i))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Allocated under our eyes: the ledger has it all. Or gone: it is no hold. */
+static bool record_tells(const struct pt_rec_head *head)
+{
+	return head->kind == PT_REC_ALLOC || head->kind == PT_REC_RELEASE ||
+	       head->kind == PT_REC_TW_END;
+}
+
+static void mark_told(struct snapshot *snapshot, const struct index *index)
+{
+	const struct pt_rec_head *head;
+	size_t position = 0, size;
+	const void *record;
+
+	while ((record = snapshot_record(snapshot, &position, &size))) {
+		struct row_key key;
+		__u32 entry;
+
+		if (decode_record(record, size, &head) || !record_tells(head))
+			continue;
+		key = (struct row_key){ head->sock, head->port };
+		entry = index_find(index, index_hash(head->sock), row_matches, snapshot->rows,
+				   &key);
+		if (entry != INDEX_NONE)
+			snapshot->rows[entry].told = true;
+	}
+}
+
+static bool is_told(const struct snapshot *snapshot, const struct index *index,
+		    const struct ledger_found *found)
+{
+	struct row_key key = { found->sock, found->port };
+
+	return snapshot->rows[index_find(index, index_hash(found->sock), row_matches,
+					 snapshot->rows, &key)]
+		.told;
+}
+
+/* ---- accepted sockets -------------------------------------------------------- */
+
+static bool listens(const struct row *rows, const struct ledger_found *found)
+{
+	const struct ledger_found *other = &rows->found;
+
+	return other->listening && other->port == found->port &&
+	       other->space.netns_cookie == found->space.netns_cookie &&
+	       other->space.netns == found->space.netns &&
+	       other->space.proto == found->space.proto;
+}
+
+static bool listener_matches(const void *entries, __u32 entry, const void *key)
+{
+	return listens((const struct row *)entries + entry, key);
+}
+
+static __u32 listener_hash(const struct ledger_found *found)
+{
+	return index_hash(found->space.netns_cookie << 16 ^ (__u64)found->space.netns << 32 ^
+			  found->port);
+}
+
+static int index_listeners(const struct snapshot *snapshot, struct index *index)
+{
+	for (__u32 i = 0; i < snapshot->rows_count; i++) {
+		const struct ledger_found *found = &snapshot->rows[i].found;
+
+		if (found->listening && index_add(index, listener_hash(found), i))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* A connection on a port that somebody listens on. */
+static bool is_accepted(const struct snapshot *snapshot, const struct index *listeners,
+			const struct ledger_found *found)
+{
+	return found->tuple.rport && !found->listening &&
+	       index_find(listeners, listener_hash(found), listener_matches, snapshot->rows,
+			  found) != INDEX_NONE;
+}
+
+static int put_rows(const struct snapshot *snapshot, const struct index *socks,
+		    const struct index *listeners, struct ledger *ledger, __u64 ts)
+{
+	for (__u32 i = 0; i < snapshot->rows_count; i++) {
+		const struct ledger_found *found = &snapshot->rows[i].found;
+		int err;
+
+		if (is_told(snapshot, socks, found) || is_accepted(snapshot, listeners, found))
+			continue;
+		err = ledger_found(ledger, found, ts);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int snapshot_apply(struct snapshot *snapshot, struct ledger *ledger, __u64 ts)
+{
+	struct index socks = { 0 }, listeners = { 0 };
+	int err = index_rows(snapshot, &socks);
+
+	if (!err)
+		err = index_listeners(snapshot, &listeners);
+	if (!err) {
+		mark_told(snapshot, &socks);
+		err = put_rows(snapshot, &socks, &listeners, ledger, ts);
+	}
+	index_free(&socks);
+	index_free(&listeners);
+	return err;
+}

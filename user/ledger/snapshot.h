@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Holds from before the trace: what a dump of the kernel's tables found, merged
+ * with the records that came while it was taken. Pure, like the ledger.
+ *
+ * The programs run first, then the dump. So a socket of the dump was there
+ * before, or its allocation is among the records; and if it let go meanwhile,
+ * that is among them too. (Not if it had no cookie when it let go: the dump is
+ * taken twice, and only the second one counts.)
+ */
+#ifndef PORTTRACE_LEDGER_SNAPSHOT_H
+#define PORTTRACE_LEDGER_SNAPSHOT_H
+
+#include "user/ledger/ledger.h"
+
+struct snapshot;
+
+/* Returns NULL if there is no memory. */
+struct snapshot *snapshot_new(void);
+void snapshot_free(struct snapshot *snapshot);
+
+/* Forgets the rows, not the records: the next dump counts. */
+void snapshot_clear_rows(struct snapshot *snapshot);
+
+/* Both copy. Return 0 or -ENOMEM. */
+int snapshot_add_row(struct snapshot *snapshot, const struct ledger_found *row);
+int snapshot_add_record(struct snapshot *snapshot, const void *record, size_t size);
+
+/*
+ * Puts what was there before into the ledger, as of ts (CLOCK_BOOTTIME, ns, no
+ * later than the first record). Sockets that accept() returned share their
+ * listener's port and are left out.
+ * Returns 0 or -ENOMEM.
+ */
+int snapshot_apply(struct snapshot *snapshot, struct ledger *ledger, __u64 ts);
+
+/* The next record that was added, in order, from *position = 0 on; NULL: no more. */
+const void *snapshot_record(const struct snapshot *snapshot, size_t *position, size_t *size);
+
+#endif /* PORTTRACE_LEDGER_SNAPSHOT_H */
