@@ -15,6 +15,9 @@
 #define PT_ABI_VERSION 1
 #define PT_COMM_LEN 16 /* TASK_COMM_LEN */
 
+/* pt_rec_head.netns_cookie: this kernel gives tracing programs no cookies. */
+#define PT_NO_COOKIES (1ULL << 63)
+
 /*
  * Not in this record, though ALLOC had it: the bucket is out of a tracing
  * program's direct reach where a socket lets go, and the socket's device may
@@ -75,7 +78,7 @@ struct pt_rec_head {
 	__u32 lost;   /* records lost before this one, since the start, modulo 2^32 */
 	__u64 ts;     /* CLOCK_BOOTTIME, ns */
 	__u64 sock;   /* socket cookie; on kernels without one the address of the sock */
-	__u64 netns_cookie; /* 0 on those kernels */
+	__u64 netns_cookie; /* on those kernels PT_NO_COOKIES and a random number of its own */
 	__u32 netns;        /* inode number */
 	__u32 vrf;          /* l3mdev index of the bind bucket, or PT_VRF_UNKNOWN; 0 for UDP */
 	__u32 flags;        /* enum pt_flag */

@@ -37,10 +37,14 @@ static __always_inline __u64 sock_id_known(struct sock *sk)
 	return has_sock_cookie ? sk->__sk_common.skc_cookie.counter : address_of(sk);
 }
 
-/* net_cookie is a lazily made atomic64_t in 5.10, a plain u64 since 5.12 (3d368ab87cf6). */
+/*
+ * net_cookie is made when user space asks for it in 5.10, with the namespace
+ * since 5.12 (3d368ab87cf6). The inode number alone is soon used again; hash_mix
+ * is random for each namespace (355b98553789, 5.1).
+ */
 static __always_inline __u64 netns_cookie(struct net *net)
 {
-	return has_sock_cookie ? net->net_cookie : 0;
+	return has_sock_cookie ? net->net_cookie : PT_NO_COOKIES | net->hash_mix;
 }
 
 /* sk_userlocks is a bitfield until 6.12, then a byte (a patch of the 6.6 cycle). */

@@ -71,6 +71,7 @@ struct ns_common {
 };
 
 struct net {
+	__u32 hash_mix;
 	__u64 net_cookie;
 	struct ns_common ns;
 };

@@ -594,7 +594,7 @@ static void test_address_used_again_during_time_wait(void **state)
 	struct pt_rec_tuple tw = rec_tw_begin(1 * MS, SOCK, TW, 443);
 	struct pt_rec_tw_end end = rec_tw_end(9 * MS, 0, TW, PT_F_EXPIRED);
 
-	rec.head.netns_cookie = tw.head.netns_cookie = end.head.netns_cookie = 0;
+	rec.head.netns_cookie = tw.head.netns_cookie = end.head.netns_cookie = PT_NO_COOKIES | 5;
 	tell(heard, rec);
 	assert_int_equal(last(heard, 1, PT_EV_ALLOC)->sock, 0);
 	tell(heard, tw);

@@ -48,7 +48,7 @@ enum pt_reuse {
 
 /* A port space: one network namespace, one protocol, for TCP one VRF. */
 struct pt_space {
-	__u64 netns_cookie; /* 0: the kernel has none, netns tells them apart */
+	__u64 netns_cookie; /* identity; to be shown through pt_space_cookie() */
 	__u32 netns;        /* inode number */
 	__u32 vrf;          /* PT_VRF_UNKNOWN: not known */
 	__u8 proto;
@@ -137,6 +137,18 @@ int pt_proto_from_name(const char *name);
 
 /* Whether via means that the kernel chose the port: 1, 0, or -1 not known. */
 int pt_via_ephemeral(enum pt_via via);
+
+/* Whether records of that space know sockets by cookie, not by address. */
+static inline bool pt_space_has_cookies(const struct pt_space *space)
+{
+	return !(space->netns_cookie & PT_NO_COOKIES);
+}
+
+/* The namespace's cookie as users know it; 0: not known. */
+static inline __u64 pt_space_cookie(const struct pt_space *space)
+{
+	return pt_space_has_cookies(space) ? space->netns_cookie : 0;
+}
 
 /* ::ffff:a.b.c.d */
 bool pt_addr_is_v4(const __u8 addr[16]);

@@ -79,6 +79,14 @@ static void event_set_tuple(struct pt_event *ev, const struct pt_tuple *tuple)
 	ev->rport = tuple->rport;
 }
 
+/* On a kernel without cookies a socket's identity is its address: no user's business. */
+static __u64 cookie_of(const struct pt_rec_head *head, __u64 sock)
+{
+	struct pt_space space = space_of(head);
+
+	return pt_space_has_cookies(&space) ? sock : 0;
+}
+
 static struct pt_event event_of(const struct pt_rec_head *head, enum pt_event_type type)
 {
 	return (struct pt_event){
@@ -87,8 +95,7 @@ static struct pt_event event_of(const struct pt_rec_head *head, enum pt_event_ty
 		.space = space_of(head),
 		.family = head->family,
 		.port = head->port,
-		/* a kernel without netns cookies has none for tracing either: an address */
-		.sock = head->netns_cookie ? head->sock : 0,
+		.sock = cookie_of(head, head->sock),
 		.search_ns = PT_UNKNOWN,
 		.holders = PT_UNKNOWN,
 		.reuse_ns = PT_UNKNOWN,
@@ -106,7 +113,7 @@ static struct pt_event event_of_hold(const struct pt_rec_head *head, const struc
 
 	ev.space.vrf = hold->vrf;
 	ev.family = hold->family;
-	ev.sock = head->netns_cookie ? hold->sock : 0;
+	ev.sock = cookie_of(head, hold->sock);
 	ev.via = hold->via;
 	ev.owner = hold->owner;
 	event_set_tuple(&ev, &hold->tuple);

@@ -152,7 +152,7 @@ GETTER(get_netns)
 
 GETTER(get_netns_cookie)
 {
-	return put_nonzero(v, ev->space.netns_cookie);
+	return put_nonzero(v, pt_space_cookie(&ev->space));
 }
 
 GETTER(get_cookie)

@@ -181,7 +181,7 @@ static void json_ports(struct out *out, const struct totals *totals)
 		out_str(out, pt_proto_name(row->space.proto));
 		json_u64(out, "\",\"port\":", row->port);
 		json_u64(out, ",\"netns\":", row->space.netns);
-		json_id(out, ",\"netns_cookie\":", row->space.netns_cookie);
+		json_id(out, ",\"netns_cookie\":", pt_space_cookie(&row->space));
 		json_u64(out, ",\"vrf\":",
 			 row->space.proto == IPPROTO_TCP ? row->space.vrf : PT_UNKNOWN);
 		out_char(out, ',');
