@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -175,6 +176,16 @@ int tcp_listen(const char *addr, int port)
 	net_set(fd, SO_REUSEADDR);
 	must((errno = -net_try_bind(fd, addr, port)) ? -1 : 0);
 	must((errno = -net_try_listen(fd)) ? -1 : 0);
+	return fd;
+}
+
+int tcp_listen_deaf(const char *addr, int port)
+{
+	struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog program = { .len = 1, .filter = &drop };
+	int fd = tcp_listen(addr, port);
+
+	must(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)));
 	return fd;
 }
 

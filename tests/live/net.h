@@ -46,6 +46,8 @@ uint64_t net_netns_cookie(int fd);
 
 /* A listener with a port of the caller's choice, SO_REUSEADDR set. */
 int tcp_listen(const char *addr, int port);
+/* One that no packet reaches: who connects to it hears nothing. */
+int tcp_listen_deaf(const char *addr, int port);
 int tcp_accept(int listener);
 /* A connection from a port that connect() chooses. */
 int tcp_connect(const char *addr, int port);

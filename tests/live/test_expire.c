@@ -3,6 +3,7 @@
  * TIME_WAITs that run out, 60 s each, and how porttrace itself spends its time:
  * only in guests that count instructions, where waiting costs nothing.
  */
+#include <errno.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
@@ -178,6 +179,25 @@ static void each_time_wait_of_a_port_expires(struct scene *scene)
 	net_close(two);
 }
 
+/* Nobody answers: the kernel gives up, in a timer, while the descriptor stays open. */
+static void a_connect_times_out(struct scene *scene)
+{
+	int listener = tcp_listen_deaf(NET_V4, SERVER), fd = net_socket(NET_V4, SOCK_STREAM);
+	struct span asked;
+	json_t *event;
+
+	scene_needs_icount();
+	net_sysctl("ipv4/tcp_syn_retries", "1");
+	net_range(PORT, PORT);
+	timed(asked, assert_int_equal(net_try_connect(fd, NET_V4, SERVER), -ETIMEDOUT));
+	tracer_expect(scene->tracer, "event=alloc via=connect port=%d", PORT);
+	event = tracer_expect(scene->tracer, "event=free port=%d", PORT);
+	event_check(event, "end=close holders=0 rport=%d pid=%d comm=live_test", SERVER, getpid());
+	assert_in_range(event_number(event, "open_ns"), 3 * SECOND_NS, asked.after - asked.before);
+	net_close(fd);
+	net_close(listener);
+}
+
 /* What a person sees, as the README shows it. */
 static void the_table_tells_the_life_of_a_port(struct scene *scene)
 {
@@ -257,6 +277,7 @@ int main(void)
 		SCENE_TEST(a_descriptor_outlives_the_time_wait),
 		SCENE_TEST(the_last_of_two_time_waits_frees),
 		SCENE_TEST(each_time_wait_of_a_port_expires),
+		SCENE_TEST(a_connect_times_out),
 		SCENE_TEST(the_table_tells_the_life_of_a_port),
 		SCENE_TEST(events_come_soon_and_idleness_sleeps),
 		SCENE_TEST(scene_test_end),

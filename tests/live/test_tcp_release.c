@@ -2,7 +2,6 @@
 /* How a TCP socket lets its port go, but for TIME_WAITs that run out (test_expire.c). */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -311,20 +310,9 @@ static void the_peer_refuses(struct scene *scene)
 	assert_int_equal(tracer_count(scene->tracer, "event=fail"), 0);
 }
 
-/* A listener that no packet reaches. */
-static int silent_listener(void)
-{
-	struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
-	struct sock_fprog program = { .len = 1, .filter = &drop };
-	int listener = tcp_listen(NET_V4, SERVER);
-
-	must(setsockopt(listener, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)));
-	return listener;
-}
-
 static void a_silent_peer_is_given_up(struct scene *scene)
 {
-	int listener = silent_listener(), fd = net_socket(NET_V4, SOCK_STREAM);
+	int listener = tcp_listen_deaf(NET_V4, SERVER), fd = net_socket(NET_V4, SOCK_STREAM);
 	struct span opened, closed;
 	json_t *event;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* UDP: ports that send, connect and bind obtain, and how they are let go. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -155,6 +156,26 @@ static void tcp_and_udp_do_not_share(struct scene *scene)
 	tracer_expect(scene->tracer, "event=free proto=tcp port=%d holders=0", PEER);
 }
 
+/* Ports of ping sockets and UDP-Lite are other spaces, which are not traced. */
+static void others_are_left_out(struct scene *scene)
+{
+	int fd;
+
+	net_sysctl("ipv4/ping_group_range", "0 0");
+	fd = must(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP));
+	assert_int_equal(net_try_bind(fd, NET_V4, PORT), 0);
+	net_close(fd);
+	/* Linux 7.1 has no UDP-Lite any more. */
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDPLITE);
+	if (fd >= 0) {
+		assert_int_equal(net_try_bind(fd, NET_V4, PORT), 0);
+		net_close(fd);
+	}
+	tracer_sync(scene->tracer);
+	assert_int_equal(tracer_count(scene->tracer, "port=%d", PORT), 0);
+	assert_int_equal(tracer_count(scene->tracer, "%s", ""), 2);
+}
+
 static void a_hundred_sockets(struct scene *scene)
 {
 	net_range(40000, 40009);
@@ -181,6 +202,7 @@ int main(void)
 		SCENE_TEST(sockets_share_by_reuseport),
 		SCENE_TEST(sockets_share_by_address),
 		SCENE_TEST(tcp_and_udp_do_not_share),
+		SCENE_TEST(others_are_left_out),
 		SCENE_TEST(a_hundred_sockets),
 		SCENE_TEST(scene_test_end),
 	};

@@ -19,7 +19,7 @@
 #define NS_PER_MS 1000000ULL
 /* Loading takes seconds under emulation, with sanitizers more. */
 #define READY_MS 60000
-#define EXIT_MS 15000
+#define EXIT_MS 60000
 #define EVENT_MS 10000
 
 #define TRACERS_MAX 32

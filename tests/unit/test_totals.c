@@ -107,14 +107,16 @@ static void test_same_number_in_two_spaces(void **state)
 	assert_int_equal(totals->processes_count, 1);
 }
 
-/* A pid is used again; what nobody knows is one row of its own. */
+/* A pid is used again; /proc tells its start by 10 ms; the unknown are one row. */
 static void test_processes(void **state)
 {
 	struct totals *totals = *state;
 	struct pt_event ev = event(PT_EV_ALLOC, 1000, 7);
 
 	count(totals, ev);
-	ev.owner.start = 6;
+	ev.owner.start = 9999999; /* the same tick */
+	count(totals, ev);
+	ev.owner.start = 10000000;
 	count(totals, ev);
 	count(totals, event(PT_EV_ALLOC, 1000, 0));
 	count(totals, event(PT_EV_ALLOC, 1001, 0));

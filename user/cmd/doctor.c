@@ -152,8 +152,7 @@ static void examine_limits(struct report *report)
 	     "SNAT and conntrack port exhaustion: another port space");
 	find(report, "not seen", VERDICT_NOTE, NULL,
 	     "refusals before the port search (EACCES, an address that is not local)");
-	find(report, "not seen", VERDICT_NOTE, "ss -tuanp, for these",
-	     "sockets from before the trace began, UDP-Lite, SCTP, ICMP");
+	find(report, "not seen", VERDICT_NOTE, NULL, "UDP-Lite, SCTP and ICMP sockets");
 }
 
 static void print_table(const struct report *report)

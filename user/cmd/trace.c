@@ -16,6 +16,7 @@
 #include "user/live/netns.h"
 #include "user/live/range.h"
 #include "user/live/ring.h"
+#include "user/live/survey.h"
 #include "user/pipeline/pipeline.h"
 #include "user/sink/summary.h"
 
@@ -30,6 +31,9 @@ struct trace {
 	struct ring *ring;
 	struct sink *sink;
 	struct pipeline *pipeline;
+	struct snapshot *snapshot; /* while it is taken: gets the records */
+	int snapshot_error;
+	bool surveyed;
 	int signals; /* signalfd */
 	__u64 start; /* CLOCK_BOOTTIME, ns */
 	__u64 end;
@@ -110,15 +114,26 @@ static int block_signals(void)
 	return signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* What the kernel filters by, and the dump; 0: all. */
+static __u8 only_proto(const struct filter *filter)
+{
+	if (filter->protos == FILTER_TCP)
+		return IPPROTO_TCP;
+	return filter->protos == FILTER_UDP ? IPPROTO_UDP : 0;
+}
+
+static __u32 only_netns(const struct filter *filter)
+{
+	return filter->netns.count == 1 ? filter->netns.values[0] : 0;
+}
+
 static enum exit_status load(struct trace *trace)
 {
 	const struct filter *filter = &trace->options->filter;
 	struct loader_options options = {
 		.ports = filter->has_ports ? filter->ports.words : NULL,
-		.netns = filter->netns.count == 1 ? filter->netns.values[0] : 0,
-		.proto = filter->protos == FILTER_TCP ? IPPROTO_TCP
-			 : filter->protos == FILTER_UDP ? IPPROTO_UDP
-							: 0,
+		.netns = only_netns(filter),
+		.proto = only_proto(filter),
 		.buffer_size = trace->options->buffer_size,
 		.verbose = trace->options->verbose,
 	};
@@ -136,7 +151,12 @@ static enum exit_status load(struct trace *trace)
 
 static void on_record(void *data, const void *record, size_t size)
 {
-	pipeline_record(data, record, size);
+	struct trace *trace = data;
+
+	if (!trace->snapshot)
+		pipeline_record(trace->pipeline, record, size);
+	else if (snapshot_add_record(trace->snapshot, record, size))
+		trace->snapshot_error = -ENOMEM;
 }
 
 static int make_sink(struct trace *trace)
@@ -170,8 +190,69 @@ static int make_pipeline(struct trace *trace)
 	});
 	if (!trace->pipeline)
 		return -ENOMEM;
-	err = ring_new(loader_ring_fd(trace->loader), on_record, trace->pipeline, &trace->ring);
+	err = ring_new(loader_ring_fd(trace->loader), on_record, trace, &trace->ring);
 	return err ?: ring_watch(trace->ring, trace->signals);
+}
+
+/* What a dump could not see, so that nobody takes it for all there is. */
+static void explain_gaps(const struct dump_result *result)
+{
+	if (result->refused)
+		complain("snapshot: %u network namespaces could not be entered; their sockets "
+			 "from before now are not known",
+			 result->refused);
+	if (result->incomplete)
+		complain("snapshot: it may lack sockets (%s)",
+			 result->incomplete_error ? strerror(-result->incomplete_error)
+						  : "the tables changed too much");
+	if (result->missing)
+		complain("snapshot: no %s sockets from before now: modprobe %s",
+			 result->missing & DUMP_NO_TCP_DIAG ? "TCP" : "UDP",
+			 result->missing & DUMP_NO_TCP_DIAG ? "tcp_diag" : "udp_diag");
+}
+
+/* Returns 0 or a negative errno. */
+static int take_snapshot(struct trace *trace)
+{
+	const struct filter *filter = &trace->options->filter;
+	struct dump_options options = { .proto = only_proto(filter),
+					.netns = only_netns(filter),
+					.ports = filter->has_ports ? &filter->ports : NULL };
+	struct snapshot *snapshot = snapshot_new();
+	struct dump_result result = { 0 };
+	int err;
+
+	if (!snapshot)
+		return -ENOMEM;
+	trace->snapshot = snapshot;
+	err = survey_take(snapshot, trace->ring, &options, &result) ?: trace->snapshot_error;
+	trace->snapshot = NULL;
+	if (!err)
+		pipeline_snapshot(trace->pipeline, snapshot, trace->start);
+	snapshot_free(snapshot);
+	explain_gaps(&result);
+	trace->surveyed = !err;
+	return err;
+}
+
+static enum exit_status survey(struct trace *trace)
+{
+	int err;
+
+	if (trace->options->no_snapshot)
+		return STATUS_DONE;
+	if (!loader_has_cookies(trace->loader)) {
+		complain("sockets from before now are not known: this kernel (before 5.12) gives "
+			 "tracing programs no socket cookies");
+		return STATUS_DONE;
+	}
+	err = take_snapshot(trace);
+	if (!err)
+		return STATUS_DONE;
+	complain("cannot take the snapshot of the sockets there are: %s; --no-snapshot traces "
+		 "without",
+		 strerror(-err));
+	return STATUS_ERROR;
 }
 
 static enum exit_status set_up(struct trace *trace)
@@ -194,8 +275,10 @@ static enum exit_status set_up(struct trace *trace)
 		return status;
 	trace->start = now_ns(CLOCK_BOOTTIME);
 	err = make_pipeline(trace);
-	if (!err)
-		return STATUS_DONE;
+	if (!err) {
+		loader_start(trace->loader);
+		return survey(trace);
+	}
 	complain("cannot read the ring: %s", strerror(-err));
 	return STATUS_ERROR;
 }
@@ -216,7 +299,20 @@ static __u16 only_port(const struct filter *filter, unsigned int *count)
 	return *count == 1 ? found : 0;
 }
 
-static void introduce_port(__u16 port)
+/* By the snapshot, in the namespaces that are traced. */
+static void tell_holders(const struct trace *trace)
+{
+	__u64 holds = pipeline_counts(trace->pipeline).holds;
+
+	if (!trace->surveyed)
+		return;
+	if (holds)
+		fprintf(stderr, "; held by %llu socket%s (below)", holds, holds == 1 ? "" : "s");
+	else
+		fprintf(stderr, "; held by nobody");
+}
+
+static void introduce_port(const struct trace *trace, __u16 port)
 {
 	const char *ranges[] = { "1-1023", "1024-49151", "49152-65535" };
 	const char *name = range_iana_name(port);
@@ -224,15 +320,17 @@ static void introduce_port(__u16 port)
 
 	if (range_read(&range))
 		return;
-	fprintf(stderr, "Port %u: %s (IANA %s), %s the range %u-%u, %s (netns %u).\n", port, name,
+	fprintf(stderr, "Port %u: %s (IANA %s), %s the range %u-%u, %s", port, name,
 		ranges[port < 1024 ? 0 : port < 49152 ? 1 : 2],
 		port >= range.low && port <= range.high ? "inside" : "outside", range.low,
-		range.high, port_set_has(&range.reserved, port) ? "reserved" : "not reserved",
-		netns_own());
+		range.high, port_set_has(&range.reserved, port) ? "reserved" : "not reserved");
+	tell_holders(trace);
+	fprintf(stderr, " (netns %u).\n", netns_own());
 }
 
-static void introduce(const struct options *options)
+static void introduce(const struct trace *trace)
 {
+	const struct options *options = trace->options;
 	const struct filter *filter = &options->filter;
 	unsigned int count = 0;
 	__u16 port = filter->has_ports ? only_port(filter, &count) : 0;
@@ -247,7 +345,7 @@ static void introduce(const struct options *options)
 	else if (filter->netns.count)
 		snprintf(netns, sizeof(netns), "%u netns", filter->netns.count);
 	if (port && !options->quiet)
-		introduce_port(port);
+		introduce_port(trace, port);
 	fprintf(stderr, "Tracing %s (%s; %s)... Ctrl-C to end.\n", ports,
 		filter->protos == FILTER_TCP   ? "tcp"
 		: filter->protos == FILTER_UDP ? "udp"
@@ -412,7 +510,7 @@ enum exit_status command_trace(struct options *options)
 	enum exit_status status = set_up(&trace);
 
 	if (status == STATUS_DONE) {
-		introduce(options);
+		introduce(&trace);
 		status = finish(&trace, run(&trace));
 	}
 	tear_down(&trace);

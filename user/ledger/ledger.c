@@ -417,16 +417,6 @@ static struct hold *found_hold(struct ledger *ledger, const struct ledger_found 
 	return hold;
 }
 
-static int found_tw(struct ledger *ledger, const struct ledger_found *found, struct hold *hold)
-{
-	struct tw *tw = holds_tw_add(&ledger->holds, hold);
-
-	if (!tw)
-		return -ENOMEM;
-	tw->tuple = found->tuple;
-	return 0;
-}
-
 /* The hold of that socket or of another TIME_WAIT of it. */
 static struct hold *found_before(const struct ledger *ledger, const struct port_state *port,
 				 __u64 sock)
@@ -439,6 +429,21 @@ static struct hold *found_before(const struct ledger *ledger, const struct port_
 	return NULL;
 }
 
+static void tell_found(struct ledger *ledger, const struct pt_rec_head *head,
+		       const struct hold *hold, struct port_state *port, enum pt_event_type type,
+		       bool fin_wait2)
+{
+	struct pt_event ev = event_of_hold(head, hold, type);
+
+	ev.holders = holders_known(ledger, port);
+	ev.fin_wait2 = fin_wait2;
+	if (type == PT_EV_ALLOC)
+		ev.reuse = ledger->uncertain || port->free_since ? PT_REUSE_UNKNOWN
+			   : port->holders > 1			 ? PT_REUSE_SHARED
+								 : PT_REUSE_FIRST;
+	emit(ledger, &ev);
+}
+
 int ledger_found(struct ledger *ledger, const struct ledger_found *found, __u64 ts)
 {
 	struct port_state *port = holds_port(&ledger->holds, &found->space, found->port);
@@ -449,21 +454,26 @@ int ledger_found(struct ledger *ledger, const struct ledger_found *found, __u64 
 				    .port = found->port,
 				    .proto = found->space.proto };
 	struct hold *hold;
-	struct pt_event ev;
+	struct tw *tw;
 
 	if (!port)
 		return -ENOMEM;
 	hold = found_before(ledger, port, found->sock);
-	if (hold) {
-		hold->sock_open |= !found->time_wait;
-		return found->time_wait ? found_tw(ledger, found, hold) : 0;
+	if (!hold) {
+		hold = found_hold(ledger, found, port);
+		if (!hold)
+			return -ENOMEM;
+		tell_found(ledger, &head, hold, port, PT_EV_ALLOC, false);
 	}
-	hold = found_hold(ledger, found, port);
-	if (!hold || (found->time_wait && found_tw(ledger, found, hold)))
+	if (!found->time_wait) {
+		hold->sock_open = true;
+		return 0;
+	}
+	tw = holds_tw_add(&ledger->holds, hold);
+	if (!tw)
 		return -ENOMEM;
-	ev = event_of_hold(&head, hold, PT_EV_ALLOC);
-	ev.holders = holders_known(ledger, port);
-	emit(ledger, &ev);
+	tw->tuple = found->tuple;
+	tell_found(ledger, &head, hold, port, PT_EV_TIME_WAIT, found->fin_wait2);
 	return 0;
 }
 

@@ -42,11 +42,13 @@ struct ledger_found {
 	struct pt_owner owner; /* known: false where nobody can tell */
 	bool listening;
 	bool time_wait; /* the socket is gone, its TIME_WAIT holds */
+	bool fin_wait2; /* or rather an orphan's FIN_WAIT2 */
 };
 
 /*
- * Begins a hold (via: snapshot) as of ts, CLOCK_BOOTTIME, ns. Its start is not
- * known, nor are the times that depend on it.
+ * Begins a hold (via: snapshot) as of ts, CLOCK_BOOTTIME, ns, or tells of one
+ * more TIME_WAIT of it. Its start is not known, nor are the times that depend
+ * on it.
  * Returns 0 or -ENOMEM.
  */
 int ledger_found(struct ledger *ledger, const struct ledger_found *found, __u64 ts);

@@ -34,11 +34,6 @@ void snapshot_free(struct snapshot *snapshot)
 	free(snapshot);
 }
 
-void snapshot_clear_rows(struct snapshot *snapshot)
-{
-	snapshot->rows_count = 0;
-}
-
 int snapshot_add_row(struct snapshot *snapshot, const struct ledger_found *row)
 {
 	if (snapshot->rows_count == snapshot->rows_size) {

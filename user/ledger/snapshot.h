@@ -19,9 +19,6 @@ struct snapshot;
 struct snapshot *snapshot_new(void);
 void snapshot_free(struct snapshot *snapshot);
 
-/* Forgets the rows, not the records: the next dump counts. */
-void snapshot_clear_rows(struct snapshot *snapshot);
-
 /* Both copy. Return 0 or -ENOMEM. */
 int snapshot_add_row(struct snapshot *snapshot, const struct ledger_found *row);
 int snapshot_add_record(struct snapshot *snapshot, const void *record, size_t size);

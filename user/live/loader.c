@@ -186,11 +186,6 @@ static int attach_all(struct loader *loader, char *reason, size_t size)
 	return 0;
 }
 
-static void set_enabled(struct loader *loader, bool enabled)
-{
-	__atomic_store_n(&loader->skel->bss->enabled, enabled, __ATOMIC_SEQ_CST);
-}
-
 static int load(struct loader *loader, const struct loader_options *options,
 		const struct btf *btf, char *reason, size_t size)
 {
@@ -203,10 +198,7 @@ static int load(struct loader *loader, const struct loader_options *options,
 	err = porttrace_bpf__load(loader->skel);
 	if (err)
 		return explain_failure(err, "cannot load the BPF programs", reason, size);
-	err = attach_all(loader, reason, size);
-	if (!err)
-		set_enabled(loader, true);
-	return err;
+	return attach_all(loader, reason, size);
 }
 
 int loader_new(const struct loader_options *options, struct loader **out, char *reason,
@@ -237,6 +229,16 @@ int loader_new(const struct loader_options *options, struct loader **out, char *
 	return err;
 }
 
+static void set_enabled(struct loader *loader, bool enabled)
+{
+	__atomic_store_n(&loader->skel->bss->enabled, enabled, __ATOMIC_SEQ_CST);
+}
+
+void loader_start(struct loader *loader)
+{
+	set_enabled(loader, true);
+}
+
 void loader_stop(struct loader *loader)
 {
 	set_enabled(loader, false);
@@ -257,6 +259,11 @@ void loader_free(struct loader *loader)
 int loader_ring_fd(const struct loader *loader)
 {
 	return bpf_map__fd(loader->skel->maps.ring);
+}
+
+bool loader_has_cookies(const struct loader *loader)
+{
+	return loader->skel->rodata->has_sock_cookie;
 }
 
 __u64 loader_lost(const struct loader *loader)
@@ -319,22 +326,32 @@ static int probe_one(const struct btf *btf, size_t index)
 	return err;
 }
 
+static bool all_attach(void)
+{
+	const struct loader_options options = { .buffer_size = 1 << 16 };
+	struct loader *loader;
+	char reason[256];
+
+	if (loader_new(&options, &loader, reason, sizeof(reason)))
+		return false;
+	loader_free(loader);
+	return true;
+}
+
 size_t loader_probe(const struct loader_program **out)
 {
 	static struct loader_program programs[RULES];
-	struct btf *btf;
+	bool all = all_attach();
+	struct btf *btf = btf__load_vmlinux_btf();
 
-	libbpf_set_print(keep_words);
-	btf = btf__load_vmlinux_btf();
 	for (size_t i = 0; i < RULES; i++) {
 		programs[i] = (struct loader_program){ .name = rules[i].program,
 						       .function = rules[i].function,
 						       .tells = rules[i].tells,
 						       .state = LOADER_MISSING };
-		if (!btf)
-			continue;
-		programs[i].state = rule_state(&rules[i], btf);
-		if (programs[i].state != LOADER_READY)
+		if (btf)
+			programs[i].state = rule_state(&rules[i], btf);
+		if (all || programs[i].state != LOADER_READY)
 			continue;
 		programs[i].error = probe_one(btf, i);
 		if (programs[i].error)

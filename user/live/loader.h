@@ -37,13 +37,16 @@ struct loader_program {
 };
 
 /*
- * Loads and attaches. On success *out is the caller's, to be freed by
+ * Loads and attaches; no record comes before loader_start(). On success *out is the caller's, to be freed by
  * loader_free(). On failure a line that says what is missing is in reason.
  * Returns 0, -EOPNOTSUPP (this kernel), -EPERM (these privileges), or another
  * negative errno.
  */
 int loader_new(const struct loader_options *options, struct loader **out, char *reason,
 	       size_t size);
+
+/* All programs begin at this moment. */
+void loader_start(struct loader *loader);
 
 /*
  * No record comes after this returns: no program is amid one either. Those in
@@ -58,6 +61,9 @@ void loader_free(struct loader *loader);
 /* The ring's file descriptor; the loader's. */
 int loader_ring_fd(const struct loader *loader);
 
+/* Whether records tell sockets by cookie (5.12): else no dump can be matched. */
+bool loader_has_cookies(const struct loader *loader);
+
 /* Records lost so far because the ring was full. */
 __u64 loader_lost(const struct loader *loader);
 
@@ -71,7 +77,7 @@ __u64 loader_recursion_misses(const struct loader *loader);
 bool loader_misses(const struct loader *loader, size_t index, const char **name, __u64 *misses);
 
 /*
- * For `porttrace doctor`: tries every program by itself.
+ * For `porttrace doctor`: tries all programs, and if that fails each by itself.
  * Returns the number of programs, *out is a static table.
  */
 size_t loader_probe(const struct loader_program **out);

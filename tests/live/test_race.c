@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Several processes at once, over few ports. That holds begin and end once and
+ * that `holders` adds up is checked for every line (stream.c); here, that
+ * nothing is missing, and that no port has two holders where it cannot.
+ */
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "actor.h"
+#include "net.h"
+#include "scene.h"
+
+#define SERVER 8080
+#define PROCESSES 4
+#define ROUNDS 400
+
+struct score {
+	int taken, refused;
+};
+
+/* One round; returns 0 or the refusal. */
+typedef int (*turn_fn)(int round);
+
+static int play_rounds(int line, void *arg)
+{
+	turn_fn turn = *(turn_fn *)arg;
+	struct score score = { 0 };
+
+	line_hear(line);
+	for (int i = 0; i < ROUNDS; i++) {
+		if (turn(i))
+			score.refused++;
+		else
+			score.taken++;
+	}
+	line_say(line, score.taken);
+	line_say(line, score.refused);
+	return 0;
+}
+
+static struct score race(turn_fn turn)
+{
+	struct actor actors[PROCESSES];
+	struct score total = { 0 };
+
+	for (int i = 0; i < PROCESSES; i++)
+		actor_start(&actors[i], "racer", play_rounds, &turn);
+	for (int i = 0; i < PROCESSES; i++)
+		line_say(actors[i].line, 0);
+	for (int i = 0; i < PROCESSES; i++) {
+		total.taken += line_hear(actors[i].line);
+		total.refused += line_hear(actors[i].line);
+		actor_join(&actors[i]);
+	}
+	return total;
+}
+
+static void check_score(struct scene *scene, const char *via, struct score score)
+{
+	tracer_sync(scene->tracer);
+	assert_int_equal(score.taken + score.refused, PROCESSES * ROUNDS);
+	assert_int_equal(tracer_count(scene->tracer, "comm=racer event=alloc via=%s", via),
+			 score.taken);
+	assert_int_equal(tracer_count(scene->tracer, "comm=racer event=free end=close"),
+			 score.taken);
+	assert_int_equal(tracer_count(scene->tracer, "comm=racer event=fail via=%s", via),
+			 score.refused);
+	assert_int_equal(tracer_count(scene->tracer, "comm=racer event=alloc holders=1"),
+			 score.taken);
+}
+
+static int connect_and_reset(int round)
+{
+	int fd = net_socket(NET_V4, SOCK_STREAM), result = net_try_connect(fd, NET_V4, SERVER);
+
+	(void)round;
+	must_be(!result || result == -EADDRNOTAVAIL);
+	tcp_reset(fd);
+	return result;
+}
+
+/* Takes what comes, so that the listener's queue never fills. */
+static int accept_all(int line, void *arg)
+{
+	int listener = *(int *)arg;
+
+	(void)line;
+	for (;;)
+		net_close(tcp_accept(listener));
+}
+
+/* To one destination: no port can have two. */
+static void connects(struct scene *scene)
+{
+	int listener = tcp_listen(NET_V4, SERVER);
+	struct actor server;
+	struct score score;
+
+	net_range(40000, 40007);
+	actor_start(&server, "server", accept_all, &listener);
+	score = race(connect_and_reset);
+	actor_end_all();
+	check_score(scene, "connect", score);
+	net_close(listener);
+}
+
+static int send_once(int round)
+{
+	int fd = net_socket(NET_V4, SOCK_DGRAM), result = net_try_send(fd, NET_V4, SERVER);
+
+	(void)round;
+	must_be(!result || result == -EAGAIN);
+	net_close(fd);
+	return result;
+}
+
+static void sends(struct scene *scene)
+{
+	net_range(40000, 40002);
+	check_score(scene, "autobind", race(send_once));
+}
+
+static int bind_named(int round)
+{
+	int type = round & 1 ? SOCK_STREAM : SOCK_DGRAM, fd = net_socket(NET_V4, type);
+	int result = net_try_bind(fd, NET_V4, 60600 + round % 3);
+
+	must_be(!result || result == -EADDRINUSE);
+	net_close(fd);
+	return result;
+}
+
+static void binds(struct scene *scene)
+{
+	check_score(scene, "fixed", race(bind_named));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SCENE_TEST(connects),
+		SCENE_TEST(sends),
+		SCENE_TEST(binds),
+		SCENE_TEST(scene_test_end),
+	};
+
+	return cmocka_run_group_tests(tests, scene_group_traced, scene_group_end);
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Sockets from before the trace: found, told once, and followed to their end. */
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "actor.h"
+#include "net.h"
+#include "scene.h"
+
+#define SERVER 8080
+#define PORT 60609
+
+/* A dump is matched with records by cookie, which tracing programs get since 5.12. */
+static void needs_cookies(void)
+{
+	int fd = net_socket(NET_V4, SOCK_DGRAM);
+	bool known = net_netns_cookie(fd);
+
+	net_close(fd);
+	if (known)
+		return;
+	printf("skipped: this kernel gives tracing programs no socket cookies\n");
+	skip();
+}
+
+/* A whole stream, only of this namespace. */
+static struct tracer *trace(const struct scene *scene)
+{
+	static char netns[24];
+
+	snprintf(netns, sizeof(netns), "%llu", (unsigned long long)scene->netns);
+	return tracer_whole("-N", netns);
+}
+
+static void a_connection_is_found_and_ends(struct scene *scene)
+{
+	int listener = tcp_listen(NET_V4, SERVER), client, server, port;
+	struct tracer *tracer;
+
+	needs_cookies();
+	client = tcp_connect(NET_V4, SERVER);
+	server = tcp_accept(listener);
+	port = net_port(client);
+	tracer = trace(scene);
+	tracer_expect(tracer,
+		      "event=alloc via=snapshot port=%d raddr=127.0.0.1 rport=%d pid=%d "
+		      "comm=live_test holders=1 reuse=first reuse_ns=null search_ns=null "
+		      "ephemeral=null",
+		      port, SERVER, getpid());
+	tcp_reset(client);
+	tracer_expect(tracer, "event=free port=%d end=close holders=0 held_ns=null open_ns=null",
+		      port);
+	net_close(server);
+	net_close(listener);
+	tracer_sync(tracer);
+	/* its accepted socket shares the listener's port and is no hold */
+	assert_int_equal(tracer_count(tracer, "event=alloc port=%d", SERVER), 1);
+	assert_int_equal(tracer_count(tracer, "event=free port=%d end=close", SERVER), 1);
+	assert_int_equal(tracer_stop(tracer), STATUS_DONE);
+}
+
+static void a_time_wait_is_found_and_taken(struct scene *scene)
+{
+	int listener = tcp_listen(NET_V4, SERVER), client, server;
+	struct tracer *tracer;
+
+	needs_cookies();
+	net_range(PORT, PORT);
+	net_sysctl("ipv4/tcp_tw_reuse", "1");
+	client = tcp_connect(NET_V4, SERVER);
+	server = tcp_accept(listener);
+	tcp_close_pair(client, server);
+	tracer = trace(scene);
+	tracer_expect(tracer, "event=alloc via=snapshot port=%d rport=%d pid=null holders=1", PORT,
+		      SERVER);
+	tracer_expect(tracer, "event=time_wait port=%d tcp_state=TIME-WAIT open_ns=null", PORT);
+	net_age(1100);
+	client = tcp_connect(NET_V4, SERVER);
+	tracer_expect(tracer, "event=free port=%d end=reused", PORT);
+	tracer_expect(tracer, "event=alloc via=connect port=%d reuse=time_wait holders=1", PORT);
+	tcp_reset(client);
+	tracer_expect(tracer, "event=free port=%d end=close holders=0", PORT);
+	net_close(listener);
+	assert_int_equal(tracer_stop(tracer), STATUS_DONE);
+}
+
+static void udp_and_a_listener_are_found(struct scene *scene)
+{
+	int udp = net_socket(NET_V6, SOCK_DGRAM), listener = tcp_listen(NET_V6, SERVER);
+	struct tracer *tracer;
+
+	needs_cookies();
+	assert_int_equal(net_try_bind(udp, NET_V6, PORT), 0);
+	tracer = trace(scene);
+	tracer_expect(tracer, "event=alloc via=snapshot proto=udp port=%d laddr=::1 pid=%d", PORT,
+		      getpid());
+	tracer_rewind(tracer);
+	tracer_expect(tracer, "event=alloc via=snapshot proto=tcp port=%d laddr=::1 pid=%d",
+		      SERVER, getpid());
+	net_close(udp);
+	tracer_expect(tracer, "event=free proto=udp port=%d end=close holders=0", PORT);
+	net_close(listener);
+	tracer_expect(tracer, "event=free proto=tcp port=%d end=close holders=0", SERVER);
+	assert_int_equal(tracer_stop(tracer), STATUS_DONE);
+}
+
+static void without_a_snapshot_they_are_not_known(struct scene *scene)
+{
+	int udp = net_socket(NET_V4, SOCK_DGRAM);
+	struct tracer *tracer;
+	char netns[24];
+
+	assert_int_equal(net_try_bind(udp, NET_V4, PORT), 0);
+	snprintf(netns, sizeof(netns), "%llu", (unsigned long long)scene->netns);
+	tracer = tracer_whole("--no-snapshot", "-N", netns);
+	net_close(udp);
+	tracer_sync(tracer);
+	assert_int_equal(tracer_count(tracer, "port=%d", PORT), 0);
+	assert_int_equal(tracer_stop(tracer), STATUS_DONE);
+}
+
+/* Connections come and go while the dump runs: each is told once. */
+static int come_and_go(int line, void *arg)
+{
+	(void)arg;
+	line_say(line, 0);
+	for (int i = 0; i < 3000; i++) {
+		int fd = net_socket(NET_V4, SOCK_DGRAM);
+
+		must_be(net_try_bind(fd, NET_V4, 0) == 0);
+		net_close(fd);
+	}
+	return 0;
+}
+
+static void what_moves_meanwhile_is_told_once(struct scene *scene)
+{
+	struct tracer *tracer;
+	struct actor actor;
+
+	needs_cookies();
+	actor_start(&actor, "mover", come_and_go, NULL);
+	line_hear(actor.line);
+	tracer = trace(scene);
+	actor_join(&actor);
+	tracer_sync(tracer);
+	/* the stream's own check has seen each hold begin once and end once */
+	assert_int_equal(tracer_stop(tracer), STATUS_DONE);
+	assert_int_equal(tracer_open(tracer), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SCENE_TEST(a_connection_is_found_and_ends),
+		SCENE_TEST(a_time_wait_is_found_and_taken),
+		SCENE_TEST(udp_and_a_listener_are_found),
+		SCENE_TEST(without_a_snapshot_they_are_not_known),
+		SCENE_TEST(what_moves_meanwhile_is_told_once),
+	};
+
+	return cmocka_run_group_tests(tests, scene_group, scene_group_end);
+}
