@@ -27,8 +27,8 @@ static __always_inline void record_submit(void *rec)
 {
 	__u64 fill = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
 
-	bpf_ringbuf_submit(rec, fill - wakeup_at < WAKEUP_SPAN ? BPF_RB_FORCE_WAKEUP
-							       : BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(rec,
+			   fill - wakeup_at < WAKEUP_SPAN ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 
 static __always_inline void head_fill(struct pt_rec_head *head, enum pt_kind kind, __u16 size,
@@ -129,8 +129,7 @@ static __always_inline void emit_tuple(enum pt_kind kind, struct sock *sk, __u64
 
 	if (!rec)
 		return;
-	head_fill(&rec->head, kind, sizeof(*rec), &sk->__sk_common, id,
-		  sk->__sk_common.skc_num);
+	head_fill(&rec->head, kind, sizeof(*rec), &sk->__sk_common, id, sk->__sk_common.skc_num);
 	rec->head.vrf = PT_VRF_UNKNOWN;
 	rec->head.flags = flags;
 	tuple_fill(&rec->tuple, &sk->__sk_common);

@@ -26,13 +26,13 @@
 #define PT_VRF_UNKNOWN (~0U)
 
 enum pt_kind {
-	PT_REC_ALLOC = 1,  /* struct pt_rec_port: a socket obtained a port */
-	PT_REC_FAIL,       /* struct pt_rec_port: the kernel refused a port */
-	PT_REC_CONNECT,    /* struct pt_rec_tuple: a bound socket chose its peer */
-	PT_REC_CLOSED,     /* struct pt_rec_head: its connection is over, it holds on */
-	PT_REC_RELEASE,    /* struct pt_rec_head: a socket lets its port go */
-	PT_REC_TW_BEGIN,   /* struct pt_rec_tuple: a TIME_WAIT took the port over */
-	PT_REC_TW_END,     /* struct pt_rec_tw_end: that TIME_WAIT is gone */
+	PT_REC_ALLOC = 1, /* struct pt_rec_port: a socket obtained a port */
+	PT_REC_FAIL,	  /* struct pt_rec_port: the kernel refused a port */
+	PT_REC_CONNECT,	  /* struct pt_rec_tuple: a bound socket chose its peer */
+	PT_REC_CLOSED,	  /* struct pt_rec_head: its connection is over, it holds on */
+	PT_REC_RELEASE,	  /* struct pt_rec_head: a socket lets its port go */
+	PT_REC_TW_BEGIN,  /* struct pt_rec_tuple: a TIME_WAIT took the port over */
+	PT_REC_TW_END,	  /* struct pt_rec_tw_end: that TIME_WAIT is gone */
 	PT_REC_KINDS,
 };
 
@@ -44,7 +44,7 @@ enum pt_via {
 	PT_VIA_LISTEN,
 	PT_VIA_AUTOBIND,
 	PT_VIA_FIXED,
-	PT_VIA_ACCEPT,   /* user side only: from a dump */
+	PT_VIA_ACCEPT,	 /* user side only: from a dump */
 	PT_VIA_SNAPSHOT, /* user side only: from a dump */
 	PT_VIAS,
 };
@@ -74,17 +74,17 @@ enum pt_flag {
 struct pt_rec_head {
 	__u8 kind; /* enum pt_kind */
 	__u8 version;
-	__u16 size;   /* of the whole record, bytes */
-	__u32 lost;   /* records lost before this one, since the start, modulo 2^32 */
-	__u64 ts;     /* CLOCK_BOOTTIME, ns */
-	__u64 sock;   /* socket cookie; on kernels without one the address of the sock */
+	__u16 size;	    /* of the whole record, bytes */
+	__u32 lost;	    /* records lost before this one, since the start, modulo 2^32 */
+	__u64 ts;	    /* CLOCK_BOOTTIME, ns */
+	__u64 sock;	    /* socket cookie; on kernels without one the address of the sock */
 	__u64 netns_cookie; /* on those kernels PT_NO_COOKIES and a random number of its own */
-	__u32 netns;        /* inode number */
-	__u32 vrf;          /* l3mdev index of the bind bucket, or PT_VRF_UNKNOWN; 0 for UDP */
-	__u32 flags;        /* enum pt_flag */
-	__u16 port;         /* host order, like every port here */
-	__u8 proto;         /* IPPROTO_TCP or IPPROTO_UDP */
-	__u8 family;        /* AF_INET or AF_INET6: the socket's, not the address's */
+	__u32 netns;	    /* inode number */
+	__u32 vrf;	    /* l3mdev index of the bind bucket, or PT_VRF_UNKNOWN; 0 for UDP */
+	__u32 flags;	    /* enum pt_flag */
+	__u16 port;	    /* host order, like every port here */
+	__u8 proto;	    /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 family;	    /* AF_INET or AF_INET6: the socket's, not the address's */
 };
 
 /* Addresses are IPv6; IPv4 is v4-mapped (::ffff:a.b.c.d). */
@@ -102,9 +102,9 @@ struct pt_task {
 	__u32 tid;
 	__u32 uid;
 	__u32 reserved;
-	__u64 start;  /* of the thread group leader, CLOCK_BOOTTIME, ns */
-	__u64 cgroup; /* cgroup v2 id */
-	char comm[PT_COMM_LEN];   /* the leader's */
+	__u64 start;		  /* of the thread group leader, CLOCK_BOOTTIME, ns */
+	__u64 cgroup;		  /* cgroup v2 id */
+	char comm[PT_COMM_LEN];	  /* the leader's */
 	char thread[PT_COMM_LEN]; /* the asking thread's */
 };
 

@@ -35,8 +35,8 @@ static __always_inline void inflight_set(struct inflight *slot, __u64 task, stru
 	slot->told = false;
 }
 
-static __always_inline struct inflight *inflight_begin(struct sock *sk, enum call call,
-						       __u64 start, __u16 port)
+static __always_inline struct inflight *inflight_begin(struct sock *sk, enum call call, __u64 start,
+						       __u16 port)
 {
 	__u64 task = bpf_get_current_task();
 	struct inflight *slot = inflight_slot(task);

@@ -36,11 +36,11 @@ __u64 lost_records;
 struct inflight {
 	__u64 task; /* address of its task_struct */
 	__u64 sk;
-	__u64 start;   /* CLOCK_BOOTTIME, ns; 0: its beginning was missed */
-	__u16 port;      /* wanted, or held already at entry */
+	__u64 start;	 /* CLOCK_BOOTTIME, ns; 0: its beginning was missed */
+	__u16 port;	 /* wanted, or held already at entry */
 	__u16 told_port; /* of the ALLOC that was sent for this call */
-	__u16 call;      /* enum call */
-	bool told;       /* ALLOC or FAIL was sent for this call */
+	__u16 call;	 /* enum call */
+	bool told;	 /* ALLOC or FAIL was sent for this call */
 };
 
 static struct inflight inflight[INFLIGHT_SLOTS];

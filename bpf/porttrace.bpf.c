@@ -97,10 +97,9 @@ int BPF_PROG(ehash_nolisten, struct sock *sk, struct sock *osk)
 static __always_inline void connect_refused(struct sock *sk, struct inflight *slot, int error)
 {
 	__u16 port = sock_port(sk);
-	struct port_facts facts = { .via = PT_VIA_CONNECT,
-				    .proto = IPPROTO_TCP,
-				    .vrf = socket_vrf(sk),
-				    .error = error };
+	struct port_facts facts = {
+		.via = PT_VIA_CONNECT, .proto = IPPROTO_TCP, .vrf = socket_vrf(sk), .error = error
+	};
 
 	/* or clang joins this load with the slot's, which the verifier refuses */
 	barrier_var(port);
@@ -225,8 +224,8 @@ static __always_inline int bind_got_port(struct sock *sk, __u16 port, struct ine
  * socket that had no bucket: not when listen() validates its port again.
  */
 SEC("fentry/inet_bind_hash")
-int BPF_PROG(bind_hash, struct sock *sk, struct inet_bind_bucket *tb,
-	     struct inet_bind2_bucket *tb2, unsigned short port)
+int BPF_PROG(bind_hash, struct sock *sk, struct inet_bind_bucket *tb, struct inet_bind2_bucket *tb2,
+	     unsigned short port)
 {
 	return bind_got_port(sk, port, tb);
 }
@@ -278,12 +277,13 @@ static __always_inline int bind_end(struct sock *sk, enum pt_via via, int ret)
 		return 0;
 	if (ret && wanted(&sk->__sk_common, slot->port))
 		emit_port(PT_REC_FAIL, sk,
-			  (struct port_facts){ .via = via == PT_VIA_FIXED && !slot->port ? PT_VIA_BIND : via,
-					       .port = slot->port,
-					       .proto = IPPROTO_TCP,
-					       .vrf = socket_vrf(sk),
-					       .error = ret,
-					       .start = slot->start });
+			  (struct port_facts){
+				  .via = via == PT_VIA_FIXED && !slot->port ? PT_VIA_BIND : via,
+				  .port = slot->port,
+				  .proto = IPPROTO_TCP,
+				  .vrf = socket_vrf(sk),
+				  .error = ret,
+				  .start = slot->start });
 	inflight_end(slot);
 	return 0;
 }

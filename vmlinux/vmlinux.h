@@ -37,9 +37,9 @@ enum {
 	IPPROTO_UDP = 17,
 	EADDRINUSE = 98,
 	EAGAIN = 11,
-	PF_KTHREAD = 0x00200000,	/* include/linux/sched.h */
-	SOCK_BINDPORT_LOCK = 8,		/* include/net/sock.h */
-	TCP_SYN_SENT = 2,		/* include/net/tcp_states.h */
+	PF_KTHREAD = 0x00200000, /* include/linux/sched.h */
+	SOCK_BINDPORT_LOCK = 8,	 /* include/net/sock.h */
+	TCP_SYN_SENT = 2,	 /* include/net/tcp_states.h */
 	TCP_FIN_WAIT2 = 5,
 	TCP_CLOSE = 7,
 	TCP_LISTEN = 10,

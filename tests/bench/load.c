@@ -137,8 +137,8 @@ static void connection_udp(const struct load *load)
 	int client = check(socket(AF_INET, SOCK_DGRAM, 0), "socket");
 	char byte = 0;
 
-	check(sendto(client, &byte, 1, 0, (const struct sockaddr *)&load->addr,
-		     sizeof(load->addr)), "sendto");
+	check(sendto(client, &byte, 1, 0, (const struct sockaddr *)&load->addr, sizeof(load->addr)),
+	      "sendto");
 	check(recv(load->server, &byte, 1, 0), "recv");
 	close(client);
 }
@@ -217,8 +217,7 @@ static void serve(struct load *load, int type)
 					   .sin_port = htons(PORT),
 					   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	load->server = check(socket(AF_INET, type, 0), "socket");
-	check(bind(load->server, (const struct sockaddr *)&load->addr, sizeof(load->addr)),
-	      "bind");
+	check(bind(load->server, (const struct sockaddr *)&load->addr, sizeof(load->addr)), "bind");
 	if (type == SOCK_STREAM)
 		check(listen(load->server, 128), "listen");
 }
@@ -255,7 +254,8 @@ int main(int argc, char **argv)
 
 	if (!mode || (count = atoi(argv[2])) <= 0 || (rounds = atoi(argv[3])) <= 0 ||
 	    rounds > ROUNDS_MAX) {
-		fprintf(stderr, "Usage: load rst|time_wait|udp|refused COUNT ROUNDS [TRACER-PID]\n");
+		fprintf(stderr,
+			"Usage: load rst|time_wait|udp|refused COUNT ROUNDS [TRACER-PID]\n");
 		return 2;
 	}
 	warm_up = (count + 9) / 10;

@@ -43,8 +43,13 @@ static inline struct pt_rec_port rec_port(enum pt_kind kind, __u64 ts, __u64 soc
 	return (struct pt_rec_port){
 		.head = rec_head(kind, sizeof(struct pt_rec_port), ts, sock),
 		.tuple = rec_tuple_to(rport),
-		.task = { .pid = 4242, .tid = 4243, .uid = 1000, .start = 7, .cgroup = 77,
-			  .comm = "curl", .thread = "resolver" },
+		.task = { .pid = 4242,
+			  .tid = 4243,
+			  .uid = 1000,
+			  .start = 7,
+			  .cgroup = 77,
+			  .comm = "curl",
+			  .thread = "resolver" },
 		.via = via,
 	};
 }

@@ -615,6 +615,15 @@ static void assert_socket(const struct dump_row *row, int fd, int family)
 	assert_false(row->has_tw);
 }
 
+/* Leaves no TIME_WAIT to the tests that follow. */
+static void reset(int fd)
+{
+	struct linger at_once = { .l_onoff = 1 };
+
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+	close(fd);
+}
+
 static void check_tcp(int family, const char *address)
 {
 	int server = listener(family), client, accepted;
@@ -634,10 +643,7 @@ static void check_tcp(int family, const char *address)
 	assert_int_equal(only(&rows, IPPROTO_TCP, port_of(server), TCP_LISTEN)->rport, 0);
 	dump_own(IPPROTO_UDP, &rows);
 	assert_int_equal(rows.count, 0);
-	/* no TIME_WAIT for the tests that follow */
-	setsockopt(client, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = 1 },
-		   sizeof(struct linger));
-	close(client);
+	reset(client);
 	close(accepted);
 	close(server);
 }
@@ -778,6 +784,26 @@ static void test_fin_wait2(void **state)
 	only(&rows, IPPROTO_TCP, port_of(accepted), TCP_CLOSE_WAIT);
 	close(accepted);
 	close(server);
+}
+
+/* The kernel waits for data before it believes in the connection. */
+static void test_request_socket(void **state)
+{
+	int server, client, seconds = 30;
+	struct rows rows;
+
+	(void)state;
+	NEED_NAMESPACE();
+	server = listener(AF_INET);
+	assert_int_equal(
+		setsockopt(server, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds)), 0);
+	client = connected(AF_INET, SOCK_STREAM, port_of(server));
+	dump_own(IPPROTO_TCP, &rows);
+	assert_int_equal(rows.count, 2);
+	only(&rows, IPPROTO_TCP, port_of(server), TCP_LISTEN);
+	only(&rows, IPPROTO_TCP, port_of(client), TCP_ESTABLISHED);
+	close(server);
+	reset(client);
 }
 
 static void test_port_filter(void **state)
@@ -1077,6 +1103,7 @@ int main(void)
 		cmocka_unit_test(test_tcp),
 		cmocka_unit_test(test_udp),
 		cmocka_unit_test(test_bound_idle),
+		cmocka_unit_test(test_request_socket),
 		cmocka_unit_test(test_port_filter),
 		cmocka_unit_test(test_callback_ends_it),
 		cmocka_unit_test(test_many),

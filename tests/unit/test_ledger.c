@@ -42,8 +42,7 @@ static void tw_end(struct heard *heard, __u64 ts, __u64 sock, __u64 tw, __u32 fl
 }
 
 /* The newest event is of that type; returns it. */
-static const struct pt_event *last(const struct heard *heard, size_t count,
-				   enum pt_event_type type)
+static const struct pt_event *last(const struct heard *heard, size_t count, enum pt_event_type type)
 {
 	assert_int_equal(heard->count, count);
 	assert_int_equal(heard->events[count - 1].type, type);

@@ -22,13 +22,13 @@ __u32 index_find(const struct index *index, __u32 hash, index_match match, const
 	}
 }
 
-static void insert(struct index_slot *slots, __u32 size, struct index_slot new)
+static void insert(struct index_slot *slots, __u32 size, struct index_slot slot)
 {
-	__u32 i = new.hash & (size - 1);
+	__u32 i = slot.hash & (size - 1);
 
 	while (slots[i].entry != INDEX_NONE)
 		i = (i + 1) & (size - 1);
-	slots[i] = new;
+	slots[i] = slot;
 }
 
 static int grow(struct index *index)

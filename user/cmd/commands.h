@@ -9,7 +9,7 @@ enum exit_status {
 	STATUS_DONE = 0,
 	STATUS_ERROR = 1,
 	STATUS_USAGE = 2,
-	STATUS_LOST = 3,       /* records were lost, and --strict */
+	STATUS_LOST = 3, /* records were lost, and --strict */
 	STATUS_NOT_KNOWN = 4,
 	STATUS_NOT_ALLOWED = 5, /* this kernel, or these privileges */
 	STATUS_AUDIT = 6,

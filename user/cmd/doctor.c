@@ -41,9 +41,9 @@ struct report {
 	bool bad;
 };
 
-__attribute__((format(printf, 5, 6))) static void
-find(struct report *report, const char *subject, enum verdict verdict, const char *advice,
-     const char *format, ...)
+__attribute__((format(printf, 5, 6))) static void find(struct report *report, const char *subject,
+						       enum verdict verdict, const char *advice,
+						       const char *format, ...)
 {
 	struct finding *finding;
 	va_list args;
@@ -71,8 +71,8 @@ static void examine_kernel(struct report *report)
 	}
 	if (sscanf(names.release, "%u.%u", &major, &minor) == 2 &&
 	    (major < 5 || (major == 5 && minor < 10)))
-		find(report, "kernel", VERDICT_BAD, "run a kernel from 5.10 on",
-		     "%s (%s): too old", names.release, names.machine);
+		find(report, "kernel", VERDICT_BAD, "run a kernel from 5.10 on", "%s (%s): too old",
+		     names.release, names.machine);
 	else
 		find(report, "kernel", VERDICT_OK, NULL, "%s (%s)", names.release, names.machine);
 	if (loader_has_btf())
@@ -165,8 +165,7 @@ static void print_table(const struct report *report)
 		if (finding->advice)
 			printf("%-8s %-13s -> %s\n", "", "", finding->advice);
 	}
-	printf("%s\n", report->bad ? "porttrace cannot trace here."
-				   : "porttrace can trace here.");
+	printf("%s\n", report->bad ? "porttrace cannot trace here." : "porttrace can trace here.");
 }
 
 static void json_field(struct out *out, const char *key, const char *text)

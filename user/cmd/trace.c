@@ -321,7 +321,9 @@ static void introduce_port(const struct trace *trace, __u16 port)
 	if (range_read(&range))
 		return;
 	fprintf(stderr, "Port %u: %s (IANA %s), %s the range %u-%u, %s", port, name,
-		ranges[port < 1024 ? 0 : port < 49152 ? 1 : 2],
+		ranges[port < 1024    ? 0
+		       : port < 49152 ? 1
+				      : 2],
 		port >= range.low && port <= range.high ? "inside" : "outside", range.low,
 		range.high, port_set_has(&range.reserved, port) ? "reserved" : "not reserved");
 	tell_holders(trace);

@@ -10,21 +10,20 @@
 
 static const char *const event_names[] = {
 	[PT_EV_ALLOC] = "alloc", [PT_EV_FAIL] = "fail", [PT_EV_TIME_WAIT] = "time_wait",
-	[PT_EV_FREE] = "free",   [PT_EV_LOST] = "lost",
+	[PT_EV_FREE] = "free",	 [PT_EV_LOST] = "lost",
 };
 static const char *const via_names[] = {
-	[PT_VIA_CONNECT] = "connect", [PT_VIA_BIND] = "bind",
-	[PT_VIA_LISTEN] = "listen",   [PT_VIA_AUTOBIND] = "autobind",
-	[PT_VIA_FIXED] = "fixed",     [PT_VIA_ACCEPT] = "accept",
+	[PT_VIA_CONNECT] = "connect",	[PT_VIA_BIND] = "bind",	  [PT_VIA_LISTEN] = "listen",
+	[PT_VIA_AUTOBIND] = "autobind", [PT_VIA_FIXED] = "fixed", [PT_VIA_ACCEPT] = "accept",
 	[PT_VIA_SNAPSHOT] = "snapshot",
 };
 static const char *const end_names[] = {
-	[PT_END_CLOSE] = "close",   [PT_END_EXPIRED] = "expired", [PT_END_REUSED] = "reused",
-	[PT_END_CUT] = "cut",       [PT_END_UNKNOWN] = "unknown",
+	[PT_END_CLOSE] = "close", [PT_END_EXPIRED] = "expired", [PT_END_REUSED] = "reused",
+	[PT_END_CUT] = "cut",	  [PT_END_UNKNOWN] = "unknown",
 };
 static const char *const reuse_names[] = {
-	[PT_REUSE_CLEAN] = "clean",   [PT_REUSE_TIME_WAIT] = "time_wait",
-	[PT_REUSE_SHARED] = "shared", [PT_REUSE_FIRST] = "first",
+	[PT_REUSE_CLEAN] = "clean",	[PT_REUSE_TIME_WAIT] = "time_wait",
+	[PT_REUSE_SHARED] = "shared",	[PT_REUSE_FIRST] = "first",
 	[PT_REUSE_UNKNOWN] = "unknown",
 };
 static const char *const proto_names[] = {

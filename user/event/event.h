@@ -49,8 +49,8 @@ enum pt_reuse {
 /* A port space: one network namespace, one protocol, for TCP one VRF. */
 struct pt_space {
 	__u64 netns_cookie; /* identity; to be shown through pt_space_cookie() */
-	__u32 netns;        /* inode number */
-	__u32 vrf;          /* PT_VRF_UNKNOWN: not known */
+	__u32 netns;	    /* inode number */
+	__u32 vrf;	    /* PT_VRF_UNKNOWN: not known */
 	__u8 proto;
 };
 
@@ -62,8 +62,8 @@ struct pt_owner {
 	bool known;  /* false: every other field is without meaning */
 	bool kernel; /* a kernel thread */
 	__u64 start;
-	__u64 cgroup; /* id; 0: not known */
-	char comm[PT_COMM_LEN];   /* NUL-terminated, bytes of anybody's choice */
+	__u64 cgroup;		/* id; 0: not known */
+	char comm[PT_COMM_LEN]; /* NUL-terminated, bytes of anybody's choice */
 	char thread[PT_COMM_LEN];
 };
 
@@ -87,12 +87,12 @@ struct pt_event {
 	struct pt_space space;
 	__u8 family; /* AF_INET, AF_INET6: the socket's */
 	__u16 port;
-	__u16 rport;    /* 0: no remote */
+	__u16 rport;	/* 0: no remote */
 	__u8 laddr[16]; /* IPv4 is v4-mapped */
 	__u8 raddr[16];
-	__u64 sock;       /* cookie; 0: not known */
+	__u64 sock; /* cookie; 0: not known */
 	struct pt_owner owner;
-	enum pt_via via;  /* how the hold of this event was obtained */
+	enum pt_via via; /* how the hold of this event was obtained */
 
 	/* alloc, fail; PT_UNKNOWN if missed */
 	__u64 search_ns;

@@ -51,8 +51,7 @@ static __u32 space_hash(const struct pt_space *id)
 
 static int space_add_first(struct holds *holds, struct space *space)
 {
-	struct space **spaces =
-		realloc(holds->spaces, (holds->spaces_count + 1) * sizeof(*spaces));
+	struct space **spaces = realloc(holds->spaces, (holds->spaces_count + 1) * sizeof(*spaces));
 
 	if (!spaces)
 		return -ENOMEM;
@@ -167,8 +166,8 @@ static bool is_tw(const struct hold *hold, const struct tw *entry, __u64 sock, _
 	return entry->sock == tw || (!entry->sock && hold->sock == sock);
 }
 
-static struct hold *hold_of_tw(const struct holds *holds, const struct port_state *port,
-			       __u64 sock, __u64 tw)
+static struct hold *hold_of_tw(const struct holds *holds, const struct port_state *port, __u64 sock,
+			       __u64 tw)
 {
 	struct hold *hold;
 	struct tw *entry;
@@ -190,7 +189,8 @@ struct hold *holds_find(struct holds *holds, const struct pt_space *id, __u16 po
 		if (!page)
 			continue;
 		*state = &page[port % PORTS_PER_PAGE];
-		hold = tw ? hold_of_tw(holds, *state, sock, tw) : holds_of_sock(holds, *state, sock);
+		hold = tw ? hold_of_tw(holds, *state, sock, tw)
+			  : holds_of_sock(holds, *state, sock);
 		if (hold)
 			return hold;
 	}

@@ -31,7 +31,7 @@ struct hold {
 	__u8 via;
 	struct pt_tuple tuple;
 	struct pt_owner owner;
-	__u64 since; /* CLOCK_BOOTTIME, ns; PT_UNKNOWN: before the trace */
+	__u64 since;	  /* CLOCK_BOOTTIME, ns; PT_UNKNOWN: before the trace */
 	__u64 open_until; /* 0: still open */
 };
 
@@ -40,7 +40,7 @@ struct port_state {
 	__u32 first; /* hold */
 	__u32 holders;
 	__u64 free_since; /* CLOCK_BOOTTIME, ns; 0: not seen becoming free */
-	__u64 taker;      /* the socket that took a TIME_WAIT of this port, 0: none */
+	__u64 taker;	  /* the socket that took a TIME_WAIT of this port, 0: none */
 	bool prev_known;  /* of the hold that ended last: */
 	__u32 prev_pid;
 	char prev_comm[PT_COMM_LEN];

@@ -16,7 +16,7 @@ struct ledger {
 	__u32 lost_stamp;     /* head.lost of the last record */
 	__u64 last_record_ts; /* raw */
 	__u64 last_event_ts;  /* what users saw last; never goes back */
-	bool uncertain;       /* records are missing: who holds what is not known */
+	bool uncertain;	      /* records are missing: who holds what is not known */
 };
 
 /* Clocks of two CPUs can differ by a little: never a negative time. */
@@ -155,8 +155,8 @@ static __u64 open_ns(const struct hold *hold, __u64 held_ns)
 	return hold->connected && pt_via_ephemeral(hold->via) != 1 ? PT_UNKNOWN : held_ns;
 }
 
-static void hold_end(struct ledger *ledger, const struct pt_rec_head *head,
-		     struct port_state *port, struct hold *hold, enum pt_end end)
+static void hold_end(struct ledger *ledger, const struct pt_rec_head *head, struct port_state *port,
+		     struct hold *hold, enum pt_end end)
 {
 	struct pt_event ev = event_of_hold(head, hold, PT_EV_FREE);
 
@@ -291,8 +291,7 @@ static bool take_from_tw(struct ledger *ledger, const struct pt_rec_port *rec,
 	for (__u32 i = port->first; (hold = holds_at(&ledger->holds, i)); i = hold->next)
 		for (__u32 j = hold->tws; (tw = holds_tw_at(&ledger->holds, j)); j = tw->next)
 			if (same_tuple(&tw->tuple, &rec->tuple, rec->head.vrf)) {
-				tw_is_gone(ledger, &rec->head, port, hold, tw->sock,
-					   PT_END_REUSED);
+				tw_is_gone(ledger, &rec->head, port, hold, tw->sock, PT_END_REUSED);
 				return true;
 			}
 	return false;
@@ -337,11 +336,10 @@ static void alloc_again(struct ledger *ledger, const struct pt_rec_port *rec, st
 		hold_connects(hold, &rec->tuple);
 }
 
-static int alloc_new(struct ledger *ledger, const struct pt_rec_port *rec,
-		     struct port_state *port)
+static int alloc_new(struct ledger *ledger, const struct pt_rec_port *rec, struct port_state *port)
 {
-	bool from_tw = take_from_tw(ledger, rec, port) ||
-		       (port->taker && port->taker == rec->head.sock);
+	bool from_tw =
+		take_from_tw(ledger, rec, port) || (port->taker && port->taker == rec->head.sock);
 	struct hold *hold = holds_add(&ledger->holds, port);
 	struct pt_event ev;
 

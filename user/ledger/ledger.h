@@ -38,7 +38,7 @@ struct ledger_found {
 	__u8 family;
 	__u16 port;
 	struct pt_tuple tuple;
-	__u64 sock; /* cookie */
+	__u64 sock;	       /* cookie */
 	struct pt_owner owner; /* known: false where nobody can tell */
 	bool listening;
 	bool time_wait; /* the socket is gone, its TIME_WAIT holds */
@@ -60,11 +60,11 @@ int ledger_found(struct ledger *ledger, const struct ledger_found *found, __u64 
 void ledger_finish(struct ledger *ledger, __u64 lost, __u64 now);
 
 struct ledger_counts {
-	__u64 records;  /* taken */
-	__u64 lost;     /* by the ring, as far as told */
-	__u64 holds;    /* now */
+	__u64 records;	/* taken */
+	__u64 lost;	/* by the ring, as far as told */
+	__u64 holds;	/* now */
 	__u64 repeated; /* told by a second witness too, and dropped */
-	__u64 foreign;  /* of sockets that hold nothing here: accepted, or older */
+	__u64 foreign;	/* of sockets that hold nothing here: accepted, or older */
 };
 
 struct ledger_counts ledger_counts(const struct ledger *ledger);

@@ -152,10 +152,9 @@ static bool is_told(const struct snapshot *snapshot, const struct index *index,
 		    const struct ledger_found *found)
 {
 	struct row_key key = { found->sock, found->port };
+	__u32 first = index_find(index, index_hash(found->sock), row_matches, snapshot->rows, &key);
 
-	return snapshot->rows[index_find(index, index_hash(found->sock), row_matches,
-					 snapshot->rows, &key)]
-		.told;
+	return snapshot->rows[first].told;
 }
 
 /* ---- accepted sockets -------------------------------------------------------- */
@@ -166,8 +165,7 @@ static bool listens(const struct row *rows, const struct ledger_found *found)
 
 	return other->listening && other->port == found->port &&
 	       other->space.netns_cookie == found->space.netns_cookie &&
-	       other->space.netns == found->space.netns &&
-	       other->space.proto == found->space.proto;
+	       other->space.netns == found->space.netns && other->space.proto == found->space.proto;
 }
 
 static bool listener_matches(const void *entries, __u32 entry, const void *key)

@@ -20,52 +20,64 @@
 #define VMLINUX_BTF "/sys/kernel/btf/vmlinux"
 
 /*
- * Every program. `unless` names a function: where the kernel has that one,
- * another program tells the same fact and this one is left out. `needs` names a
- * second function that must be there too.
+ * Every program. Where a kernel has the function that `unless` names, another
+ * program tells the same fact and this one is left out. Of programs on one
+ * function, the kernel's number of arguments chooses.
  */
 struct rule {
 	const char *program;
 	const char *function;
 	const char *tells;
-	const char *needs;
 	const char *unless;
+	unsigned int args; /* 0: any number */
 	__u8 proto;
 };
 
+#define ROW(proto_, program_, function_, tells_, ...)                                              \
+	{                                                                                          \
+		.program = #program_, .function = #function_, .tells = tells_, .proto = proto_,    \
+		##__VA_ARGS__                                                                      \
+	}
+#define TCP(...) ROW(IPPROTO_TCP, __VA_ARGS__)
+#define UDP(...) ROW(IPPROTO_UDP, __VA_ARGS__)
+
+/* clang-format off */
 static const struct rule rules[] = {
-	{ "hash_connect_begin", "inet_hash_connect", "when a connect began to search", NULL, NULL, IPPROTO_TCP },
-	{ "hash6_connect_begin", "inet6_hash_connect", "the same, IPv6", NULL, NULL, IPPROTO_TCP },
-	{ "bind2_bucket_find", "inet_bind2_bucket_find", "a connect got a port", NULL, NULL, IPPROTO_TCP },
-	{ "ehash_nolisten", "inet_ehash_nolisten", "a connect got a port (before 6.1)", NULL, "inet_bind2_bucket_find", IPPROTO_TCP },
-	{ "hash_connect_end", "inet_hash_connect", "a connect was refused a port", NULL, NULL, IPPROTO_TCP },
-	{ "hash6_connect_end", "inet6_hash_connect", "the same, IPv6", NULL, NULL, IPPROTO_TCP },
-	{ "csk_get_port_begin", "inet_csk_get_port", "how bind or listen asked", NULL, NULL, IPPROTO_TCP },
-	{ "bind_hash", "inet_bind_hash", "bind or listen got a port", "inet_bind2_bucket_find", NULL, IPPROTO_TCP },
-	{ "bind_hash_v510", "inet_bind_hash", "bind or listen got a port (before 6.1)", NULL, "inet_bind2_bucket_find", IPPROTO_TCP },
-	{ "csk_get_port_end", "inet_csk_get_port", "bind or listen was refused a port", NULL, NULL, IPPROTO_TCP },
-	{ "bind4_end", "inet_bind", "the same (second witness)", NULL, NULL, IPPROTO_TCP },
-	{ "bind6_end", "inet6_bind", "the same, IPv6", NULL, NULL, IPPROTO_TCP },
-	{ "listen_end", "inet_csk_listen_start", "listen was refused (second witness)", "inet_bind2_bucket_find", NULL, IPPROTO_TCP },
-	{ "listen_end_v510", "inet_csk_listen_start", "listen was refused (before 5.16)", NULL, "inet_bind2_bucket_find", IPPROTO_TCP },
-	{ "set_state", "tcp_set_state", "a socket let go (first witness)", NULL, NULL, IPPROTO_TCP },
-	{ "put_port", "inet_put_port", "a socket let go (second witness)", NULL, NULL, IPPROTO_TCP },
-	{ "destroy_sock", "tcp_v4_destroy_sock", "a bound socket let go", NULL, NULL, IPPROTO_TCP },
-	{ "twsk_hashdance_schedule", "inet_twsk_hashdance_schedule", "TIME_WAIT begins", NULL, NULL, IPPROTO_TCP },
-	{ "twsk_hashdance", "inet_twsk_hashdance", "TIME_WAIT begins (before 6.12)", NULL, "inet_twsk_hashdance_schedule", IPPROTO_TCP },
-	{ "twsk_bind_unhash", "inet_twsk_bind_unhash", "TIME_WAIT ends", NULL, NULL, IPPROTO_TCP },
-	{ "autobind", "inet_autobind", "a UDP send or connect asks for a port", NULL, NULL, IPPROTO_UDP },
-	{ "bind4", "inet_bind", "a UDP bind asks for a port", NULL, NULL, IPPROTO_UDP },
-	{ "bind6", "inet6_bind", "the same, IPv6", NULL, NULL, IPPROTO_UDP },
-	{ "udp_get_port_begin", "udp_lib_get_port", "when a UDP search began", NULL, NULL, IPPROTO_UDP },
-	{ "udp_get_port_end", "udp_lib_get_port", "UDP got or was refused a port", NULL, NULL, IPPROTO_UDP },
-	{ "udp4_get_port_end", "udp_v4_get_port", "the same (second witness)", NULL, NULL, IPPROTO_UDP },
-	{ "udp6_get_port_end", "udp_v6_get_port", "the same, IPv6", NULL, NULL, IPPROTO_UDP },
-	{ "udp_unhash", "udp_lib_unhash", "a UDP socket let go", NULL, NULL, IPPROTO_UDP },
-	{ "udp_destroy", "udp_destroy_sock", "the same (second witness)", NULL, NULL, IPPROTO_UDP },
-	{ "udp6_destroy", "udpv6_destroy_sock", "the same, IPv6", NULL, NULL, IPPROTO_UDP },
-	{ "udp_disconnect", "udp_disconnect", "a UDP socket let go by connect(AF_UNSPEC)", NULL, NULL, IPPROTO_UDP },
+	TCP(hash_connect_begin, inet_hash_connect, "when a connect began to search"),
+	TCP(hash6_connect_begin, inet6_hash_connect, "the same, IPv6"),
+	TCP(bind2_bucket_find, inet_bind2_bucket_find, "a connect got a port"),
+	TCP(ehash_nolisten, inet_ehash_nolisten, "a connect got a port (before 6.1)",
+	    .unless = "inet_bind2_bucket_find"),
+	TCP(hash_connect_end, inet_hash_connect, "a connect was refused a port"),
+	TCP(hash6_connect_end, inet6_hash_connect, "the same, IPv6"),
+	TCP(csk_get_port_begin, inet_csk_get_port, "how bind or listen asked"),
+	TCP(bind_hash, inet_bind_hash, "bind or listen got a port", .args = 4),
+	TCP(bind_hash_v510, inet_bind_hash, "bind or listen got a port (before 6.1)", .args = 3),
+	TCP(csk_get_port_end, inet_csk_get_port, "bind or listen was refused a port"),
+	TCP(bind4_end, inet_bind, "the same (second witness)"),
+	TCP(bind6_end, inet6_bind, "the same, IPv6"),
+	TCP(listen_end, inet_csk_listen_start, "listen was refused (second witness)", .args = 1),
+	TCP(listen_end_v510, inet_csk_listen_start, "listen was refused (before 5.16)", .args = 2),
+	TCP(set_state, tcp_set_state, "a socket let go (first witness)"),
+	TCP(put_port, inet_put_port, "a socket let go (second witness)"),
+	TCP(destroy_sock, tcp_v4_destroy_sock, "a bound socket let go"),
+	TCP(twsk_hashdance_schedule, inet_twsk_hashdance_schedule, "TIME_WAIT begins"),
+	TCP(twsk_hashdance, inet_twsk_hashdance, "TIME_WAIT begins (before 6.12)",
+	    .unless = "inet_twsk_hashdance_schedule"),
+	TCP(twsk_bind_unhash, inet_twsk_bind_unhash, "TIME_WAIT ends"),
+	UDP(autobind, inet_autobind, "a UDP send or connect asks for a port"),
+	UDP(bind4, inet_bind, "a UDP bind asks for a port"),
+	UDP(bind6, inet6_bind, "the same, IPv6"),
+	UDP(udp_get_port_begin, udp_lib_get_port, "when a UDP search began"),
+	UDP(udp_get_port_end, udp_lib_get_port, "UDP got or was refused a port"),
+	UDP(udp4_get_port_end, udp_v4_get_port, "the same (second witness)"),
+	UDP(udp6_get_port_end, udp_v6_get_port, "the same, IPv6"),
+	UDP(udp_unhash, udp_lib_unhash, "a UDP socket let go"),
+	UDP(udp_destroy, udp_destroy_sock, "the same (second witness)"),
+	UDP(udp6_destroy, udpv6_destroy_sock, "the same, IPv6"),
+	UDP(udp_disconnect, udp_disconnect, "a UDP socket let go by connect(AF_UNSPEC)"),
 };
+/* clang-format on */
 
 #define RULES ARRAY_SIZE(rules)
 
@@ -79,19 +91,38 @@ static bool kernel_has(const struct btf *btf, const char *function)
 	return btf__find_by_name_kind(btf, function, BTF_KIND_FUNC) > 0;
 }
 
+static bool rule_fits(const struct rule *rule, const struct btf *btf)
+{
+	__s32 id = btf__find_by_name_kind(btf, rule->function, BTF_KIND_FUNC);
+	const struct btf_type *function;
+
+	if (id <= 0)
+		return false;
+	function = btf__type_by_id(btf, btf__type_by_id(btf, (__u32)id)->type);
+	return !rule->args || btf_vlen(function) == rule->args;
+}
+
+/* Whether another program tells this one's fact on this kernel. */
+static bool rule_has_other(const struct rule *rule, const struct btf *btf)
+{
+	for (size_t i = 0; i < RULES; i++) {
+		const struct rule *other = &rules[i];
+		bool same = rule->args && other->args && !strcmp(other->function, rule->function);
+		bool older = other->unless && !strcmp(other->unless, rule->function);
+
+		if (other != rule && (same || older) && rule_fits(other, btf))
+			return true;
+	}
+	return false;
+}
+
 static enum loader_state rule_state(const struct rule *rule, const struct btf *btf)
 {
 	if (rule->unless && kernel_has(btf, rule->unless))
 		return LOADER_ABSENT;
-	if (rule->needs && !kernel_has(btf, rule->needs))
-		return LOADER_ABSENT;
-	if (kernel_has(btf, rule->function))
+	if (rule_fits(rule, btf))
 		return LOADER_READY;
-	/* of two programs for two kernels, the newer's absence is the older's case */
-	for (size_t i = 0; i < RULES; i++)
-		if (rules[i].unless && !strcmp(rules[i].unless, rule->function))
-			return kernel_has(btf, rules[i].function) ? LOADER_ABSENT : LOADER_MISSING;
-	return LOADER_MISSING;
+	return rule_has_other(rule, btf) ? LOADER_ABSENT : LOADER_MISSING;
 }
 
 /* libbpf's own words: the last ones are kept for the line that says why. */
@@ -180,14 +211,13 @@ static int attach_all(struct loader *loader, char *reason, size_t size)
 		if (loader->links[i])
 			continue;
 		snprintf(what, sizeof(what), "cannot attach to %s()", rules[i].function);
-		return explain_failure(-errno, what, reason, size) == -EPERM ? -EPERM
-									      : -EOPNOTSUPP;
+		return explain_failure(-errno, what, reason, size) == -EPERM ? -EPERM : -EOPNOTSUPP;
 	}
 	return 0;
 }
 
-static int load(struct loader *loader, const struct loader_options *options,
-		const struct btf *btf, char *reason, size_t size)
+static int load(struct loader *loader, const struct loader_options *options, const struct btf *btf,
+		char *reason, size_t size)
 {
 	int err = choose_programs(loader->skel, btf, options->proto, reason, size);
 
@@ -201,8 +231,7 @@ static int load(struct loader *loader, const struct loader_options *options,
 	return attach_all(loader, reason, size);
 }
 
-int loader_new(const struct loader_options *options, struct loader **out, char *reason,
-	       size_t size)
+int loader_new(const struct loader_options *options, struct loader **out, char *reason, size_t size)
 {
 	struct loader *loader;
 	struct btf *btf;

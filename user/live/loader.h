@@ -14,8 +14,8 @@ struct loader;
 
 struct loader_options {
 	const __u64 *ports; /* 65536 bits, borrowed; NULL: every port */
-	__u32 netns;        /* inode number; 0: every namespace */
-	__u8 proto;         /* IPPROTO_TCP, IPPROTO_UDP; 0: both */
+	__u32 netns;	    /* inode number; 0: every namespace */
+	__u8 proto;	    /* IPPROTO_TCP, IPPROTO_UDP; 0: both */
 	__u64 buffer_size;  /* bytes, a power of two of whole pages */
 	bool verbose;	    /* libbpf's messages and the verifier's go to stderr */
 };
@@ -23,7 +23,7 @@ struct loader_options {
 /* What became of one program. */
 enum loader_state {
 	LOADER_READY,
-	LOADER_ABSENT,  /* this kernel has not that function, nor needs it */
+	LOADER_ABSENT,	/* this kernel has not that function, nor needs it */
 	LOADER_MISSING, /* it has not, and a fact goes unseen without it */
 	LOADER_REFUSED, /* the kernel did not take the program */
 };
@@ -37,10 +37,9 @@ struct loader_program {
 };
 
 /*
- * Loads and attaches; no record comes before loader_start(). On success *out is the caller's, to be freed by
- * loader_free(). On failure a line that says what is missing is in reason.
- * Returns 0, -EOPNOTSUPP (this kernel), -EPERM (these privileges), or another
- * negative errno.
+ * Loads and attaches; no record comes before loader_start(). On success *out is the caller's, to be
+ * freed by loader_free(). On failure a line that says what is missing is in reason. Returns 0,
+ * -EOPNOTSUPP (this kernel), -EPERM (these privileges), or another negative errno.
  */
 int loader_new(const struct loader_options *options, struct loader **out, char *reason,
 	       size_t size);

@@ -59,11 +59,10 @@ static int resolve_inode(const char *text, __u32 *inode, struct parse_reason *wh
 
 	if (err)
 		return err;
-	if (!found_in("/proc", "/ns/net", (__u32)number) &&
-	    !found_in(NAMED_DIR, "", (__u32)number))
-		return parse_refuse(why, -ENOENT,
-				    "no network namespace has the inode %s (lsns -t net lists them)",
-				    text);
+	if (!found_in("/proc", "/ns/net", (__u32)number) && !found_in(NAMED_DIR, "", (__u32)number))
+		return parse_refuse(
+			why, -ENOENT,
+			"no network namespace has the inode %s (lsns -t net lists them)", text);
 	*inode = (__u32)number;
 	return 0;
 }

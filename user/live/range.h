@@ -6,8 +6,8 @@
 #include "user/base/parse.h"
 
 struct range {
-	__u16 low, high; /* ip_local_port_range, both included */
-	struct port_set reserved; /* ip_local_reserved_ports */
+	__u16 low, high;	     /* ip_local_port_range, both included */
+	struct port_set reserved;    /* ip_local_reserved_ports */
 	unsigned int reserved_count; /* of these, inside the range */
 };
 

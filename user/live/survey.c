@@ -20,8 +20,7 @@ struct survey {
 
 static struct ledger_found found_of(const struct survey *survey, const struct dump_row *row)
 {
-	const struct pt_owner *owner =
-		row->inode ? procs_owner(survey->procs, row->inode) : NULL;
+	const struct pt_owner *owner = row->inode ? procs_owner(survey->procs, row->inode) : NULL;
 	struct ledger_found found = {
 		.space = row->space,
 		.family = row->family,

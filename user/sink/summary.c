@@ -115,8 +115,9 @@ static void text_skipped(struct out *out, const struct summary *summary)
 	for (size_t i = 0; i < summary->programs_count; i++)
 		misses += summary->programs[i].misses;
 	if (misses)
-		text(out, "The kernel skipped a program %llu times; a second one tells the same "
-			  "facts.\n",
+		text(out,
+		     "The kernel skipped a program %llu times; a second one tells the same "
+		     "facts.\n",
 		     misses);
 }
 
@@ -125,8 +126,9 @@ void summary_text(struct out *out, const struct summary *summary)
 	const struct totals_count *all = &summary->totals->all;
 	char took[FORMAT_DURATION_MAX + 1];
 
-	text(out, "\n%llu allocations, %llu refusals, %llu frees in %s; %llu held now, %llu most "
-		  "at once.\n",
+	text(out,
+	     "\n%llu allocations, %llu refusals, %llu frees in %s; %llu held now, %llu most "
+	     "at once.\n",
 	     all->allocs, all->fails, all->frees, duration(summary->duration_ns, took),
 	     all->held_now, all->held_max);
 	text_skipped(out, summary);

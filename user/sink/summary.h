@@ -16,7 +16,7 @@ struct summary_program {
 struct summary {
 	const struct totals *totals;
 	struct ledger_counts counts;
-	__u64 ts;	     /* CLOCK_REALTIME, ns */
+	__u64 ts; /* CLOCK_REALTIME, ns */
 	__u64 duration_ns;
 	const struct summary_program *programs;
 	size_t programs_count;

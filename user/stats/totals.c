@@ -111,14 +111,15 @@ static bool process_matches(const void *entries, __u32 entry, const void *key)
 	const struct pt_owner *row = &((const struct totals_process *)entries)[entry].owner;
 	const struct pt_owner *owner = key;
 
-	return row->known == owner->known && row->pid == owner->pid && row->start / START_TICK == owner->start / START_TICK;
+	return row->known == owner->known && row->pid == owner->pid &&
+	       row->start / START_TICK == owner->start / START_TICK;
 }
 
 static struct totals_count *process_count(struct totals *totals, const struct pt_owner *owner)
 {
 	__u32 hash = index_hash(owner->start / START_TICK ^ (__u64)owner->pid << 32 ^ owner->known);
-	__u32 entry = index_find(&totals->processes_index, hash, process_matches,
-				 totals->processes, owner);
+	__u32 entry = index_find(&totals->processes_index, hash, process_matches, totals->processes,
+				 owner);
 	struct totals_process *rows;
 
 	if (entry != INDEX_NONE)

@@ -14,11 +14,11 @@ struct totals_count {
 	__u64 fails;
 	__u64 frees;
 	__u64 held_now;
-	__u64 held_max;    /* most held at once */
-	__u64 held_ns;     /* summed over the holds that ended */
+	__u64 held_max; /* most held at once */
+	__u64 held_ns;	/* summed over the holds that ended */
 	__u64 held_ns_max;
-	__u64 reuses;      /* allocations of a port seen becoming free */
-	__u64 reuse_ns;    /* summed over these */
+	__u64 reuses;	    /* allocations of a port seen becoming free */
+	__u64 reuse_ns;	    /* summed over these */
 	__u64 reuse_ns_min; /* PT_UNKNOWN: none */
 };
 
