@@ -403,6 +403,19 @@ static void parse_damaged(const char *bytes, size_t len)
 	free(copy);
 }
 
+/* Cut short, with a header that knows of the cut (if there is one left). */
+static void parse_shortened(const struct message *message, size_t len)
+{
+	struct message cut = *message;
+	struct nlmsghdr head;
+
+	parse_damaged(cut.bytes, len);
+	memcpy(&head, cut.bytes, sizeof(head));
+	head.nlmsg_len = (__u32)len;
+	memcpy(cut.bytes, &head, sizeof(head));
+	parse_damaged(cut.bytes, len);
+}
+
 /* Every beginning of good messages, and every byte of them replaced. */
 static void test_damaged(void **state)
 {
@@ -421,7 +434,7 @@ static void test_damaged(void **state)
 		struct message *message = &messages[i];
 
 		for (size_t len = 0; len <= message->len; len++)
-			parse_damaged(message->bytes, len);
+			parse_shortened(message, len);
 		for (size_t at = 0; at < message->len; at++) {
 			char good = message->bytes[at];
 
