@@ -32,7 +32,7 @@ TEST_LIBS := -lcmocka -ljansson -lpthread
 # What each package is for: docs/development.md
 BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libcap-ng-dev
 GUEST_PACKAGES := qemu-system-x86 busybox-static cpio
-CHECK_PACKAGES := libcmocka-dev libjansson-dev
+CHECK_PACKAGES := libcmocka-dev libjansson-dev shellcheck clang-format
 
 SOURCES := $(filter-out user/cmd/main.c,$(sort $(wildcard user/*/*.c)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)

@@ -59,27 +59,37 @@ static struct score race(turn_fn turn)
 	return total;
 }
 
+/* How many events of the race; all say via, or null where the program that tells it was skipped. */
+static int count_raced(struct scene *scene, const char *event, const char *via)
+{
+	int all = tracer_count(scene->tracer, "comm=racer event=%s", event);
+	int known = tracer_count(scene->tracer, "comm=racer event=%s via=%s", event, via);
+
+	assert_int_equal(known + tracer_count(scene->tracer, "comm=racer event=%s via=null", event),
+			 all);
+	/* Kernels up to 6.12 skip nothing here, later ones some in a thousand. */
+	assert_true(known * 10 >= all * 9);
+	return all;
+}
+
 static void check_score(struct scene *scene, const char *via, struct score score)
 {
 	tracer_sync(scene->tracer);
 	assert_int_equal(score.taken + score.refused, PROCESSES * ROUNDS);
-	assert_int_equal(tracer_count(scene->tracer, "comm=racer event=alloc via=%s", via),
-			 score.taken);
+	assert_int_equal(count_raced(scene, "alloc", via), score.taken);
+	assert_int_equal(count_raced(scene, "fail", via), score.refused);
 	assert_int_equal(tracer_count(scene->tracer, "comm=racer event=free end=close"),
 			 score.taken);
-	assert_int_equal(tracer_count(scene->tracer, "comm=racer event=fail via=%s", via),
-			 score.refused);
 	assert_int_equal(tracer_count(scene->tracer, "comm=racer event=alloc holders=1"),
 			 score.taken);
 }
 
-/* The peer's remains of the connection before may answer with an RST: a port was taken all the same. */
+/* The peer's remains of an old connection may answer with an RST: a port was taken all the same. */
 static int connect_and_reset(int round)
 {
 	int fd = net_socket(NET_V4, SOCK_STREAM), result = net_try_connect(fd, NET_V4, SERVER);
 
 	(void)round;
-	if (result && result != -EADDRNOTAVAIL) dprintf(2, "DEBUG %d\n", result);
 	must_be(!result || result == -EADDRNOTAVAIL || result == -ECONNRESET ||
 		result == -ECONNREFUSED);
 	tcp_reset(fd);

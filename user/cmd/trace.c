@@ -11,10 +11,10 @@
 #include <unistd.h>
 
 #include "user/cmd/commands.h"
+#include "user/cmd/introduce.h"
 #include "user/live/cgroup.h"
 #include "user/live/loader.h"
 #include "user/live/netns.h"
-#include "user/live/range.h"
 #include "user/live/ring.h"
 #include "user/live/survey.h"
 #include "user/pipeline/pipeline.h"
@@ -33,7 +33,7 @@ struct trace {
 	struct pipeline *pipeline;
 	struct snapshot *snapshot; /* while it is taken: gets the records */
 	int snapshot_error;
-	bool surveyed;
+	struct introduction found;
 	int signals; /* signalfd */
 	__u64 start; /* CLOCK_BOOTTIME, ns */
 	__u64 end;
@@ -231,7 +231,9 @@ static int take_snapshot(struct trace *trace)
 		pipeline_snapshot(trace->pipeline, snapshot, trace->start);
 	snapshot_free(snapshot);
 	explain_gaps(&result);
-	trace->surveyed = !err;
+	trace->found = (struct introduction){ .surveyed = !err,
+					      .idle_unseen = result.bound_idle_unseen,
+					      .holds = pipeline_counts(trace->pipeline).holds };
 	return err;
 }
 
@@ -281,78 +283,6 @@ static enum exit_status set_up(struct trace *trace)
 	}
 	complain("cannot read the ring: %s", strerror(-err));
 	return STATUS_ERROR;
-}
-
-/* ---- what is said before the first event ------------------------------------- */
-
-/* The one port that is asked for; 0 if there are more, and their number. */
-static __u16 only_port(const struct filter *filter, unsigned int *count)
-{
-	__u16 found = 0;
-
-	*count = 0;
-	for (unsigned int port = 1; port <= PARSE_PORT_MAX; port++)
-		if (port_set_has(&filter->ports, (__u16)port)) {
-			found = (__u16)port;
-			++*count;
-		}
-	return *count == 1 ? found : 0;
-}
-
-/* By the snapshot, in the namespaces that are traced. */
-static void tell_holders(const struct trace *trace)
-{
-	__u64 holds = pipeline_counts(trace->pipeline).holds;
-
-	if (!trace->surveyed)
-		return;
-	if (holds)
-		fprintf(stderr, "; held by %llu socket%s (below)", holds, holds == 1 ? "" : "s");
-	else
-		fprintf(stderr, "; held by nobody");
-}
-
-static void introduce_port(const struct trace *trace, __u16 port)
-{
-	const char *ranges[] = { "1-1023", "1024-49151", "49152-65535" };
-	const char *name = range_iana_name(port);
-	struct range range;
-
-	if (range_read(&range))
-		return;
-	fprintf(stderr, "Port %u: %s (IANA %s), %s the range %u-%u, %s", port, name,
-		ranges[port < 1024    ? 0
-		       : port < 49152 ? 1
-				      : 2],
-		port >= range.low && port <= range.high ? "inside" : "outside", range.low,
-		range.high, port_set_has(&range.reserved, port) ? "reserved" : "not reserved");
-	tell_holders(trace);
-	fprintf(stderr, " (netns %u).\n", netns_own());
-}
-
-static void introduce(const struct trace *trace)
-{
-	const struct options *options = trace->options;
-	const struct filter *filter = &options->filter;
-	unsigned int count = 0;
-	__u16 port = filter->has_ports ? only_port(filter, &count) : 0;
-	char ports[32] = "every port", netns[32] = "every netns";
-
-	if (port)
-		snprintf(ports, sizeof(ports), "port %u", port);
-	else if (filter->has_ports)
-		snprintf(ports, sizeof(ports), "%u ports", count);
-	if (filter->netns.count == 1)
-		snprintf(netns, sizeof(netns), "netns %u", filter->netns.values[0]);
-	else if (filter->netns.count)
-		snprintf(netns, sizeof(netns), "%u netns", filter->netns.count);
-	if (port && !options->quiet)
-		introduce_port(trace, port);
-	fprintf(stderr, "Tracing %s (%s; %s)... Ctrl-C to end.\n", ports,
-		filter->protos == FILTER_TCP   ? "tcp"
-		: filter->protos == FILTER_UDP ? "udp"
-					       : "tcp, udp",
-		netns);
 }
 
 /* ---- the loop ---------------------------------------------------------------- */
@@ -512,7 +442,7 @@ enum exit_status command_trace(struct options *options)
 	enum exit_status status = set_up(&trace);
 
 	if (status == STATUS_DONE) {
-		introduce(&trace);
+		introduce(options, &trace.found);
 		status = finish(&trace, run(&trace));
 	}
 	tear_down(&trace);

@@ -56,7 +56,9 @@ int range_read(struct range *range)
 	return 0;
 }
 
-const char *range_iana_name(__u16 port)
+const char *range_iana(__u16 port)
 {
-	return port < 1024 ? "system" : port < 49152 ? "user" : "dynamic";
+	if (port < 1024)
+		return "system (IANA 1-1023)";
+	return port < 49152 ? "user (IANA 1024-49151)" : "dynamic (IANA 49152-65535)";
 }

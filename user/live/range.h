@@ -14,7 +14,7 @@ struct range {
 /* Returns 0, or a negative errno if /proc/sys/net does not tell. */
 int range_read(struct range *range);
 
-/* What IANA calls that port (RFC 6335): "system", "user" or "dynamic". */
-const char *range_iana_name(__u16 port);
+/* What IANA calls that port, and its range (RFC 6335): "user (IANA 1024-49151)". */
+const char *range_iana(__u16 port);
 
 #endif /* PORTTRACE_LIVE_RANGE_H */
