@@ -72,6 +72,8 @@ static __always_inline void emit_port(enum pt_kind kind, struct sock *sk, struct
 	rec->head.vrf = facts.vrf;
 	tuple_fill(&rec->tuple, &sk->__sk_common);
 	task_fill(&rec->task, &facts.flags);
+	if (facts.flags & PT_F_KTHREAD && facts.proto == IPPROTO_TCP && is_mptcp_subflow(sk))
+		facts.flags |= PT_F_NO_OWNER;
 	if (facts.start) {
 		facts.flags |= PT_F_SEARCHED;
 		rec->search_ns = rec->head.ts - facts.start;

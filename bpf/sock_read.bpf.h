@@ -60,6 +60,17 @@ static __always_inline __u32 bucket_vrf(struct sock *sk)
 	return BPF_CORE_READ(csk, icsk_bind_hash, l3mdev);
 }
 
+/*
+ * A kernel worker opens the further subflows of an MPTCP connection; the port is
+ * the process's that has the connection, whoever that is.
+ */
+static __always_inline bool is_mptcp_subflow(struct sock *sk)
+{
+	struct tcp_sock *tcp = (struct tcp_sock *)sk;
+
+	return bpf_core_field_exists(tcp->is_mptcp) && BPF_CORE_READ(tcp, is_mptcp);
+}
+
 /* Where there is no bucket: a socket without a device is in no VRF. */
 static __always_inline __u32 socket_vrf(struct sock *sk)
 {

@@ -112,6 +112,10 @@ struct inet_connection_sock {
 	struct inet_bind_bucket *icsk_bind_hash;
 };
 
+struct tcp_sock {
+	bool is_mptcp; /* with CONFIG_MPTCP */
+};
+
 struct timer_list {
 	unsigned long expires;
 };

@@ -3,6 +3,11 @@
  * Several processes at once, over few ports. That holds begin and end once and
  * that `holders` adds up is checked for every line (stream.c); here, that
  * nothing is missing, and that no port has two holders where it cannot.
+ *
+ * Preemptible kernels (Debian's are from 6.16) skip a program now and then. No
+ * allocation and no release may go missing by that, since two programs tell
+ * each. What one program tells may, but no more often than programs were
+ * skipped, which the summary counts.
  */
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -21,6 +26,9 @@
 struct score {
 	int taken, refused;
 };
+
+/* What skipped programs have to explain, over all races. */
+static int unexplained;
 
 /* One round; returns 0 or the refusal. */
 typedef int (*turn_fn)(int round);
@@ -59,7 +67,7 @@ static struct score race(turn_fn turn)
 	return total;
 }
 
-/* How many events of the race; all say via, or null where the program that tells it was skipped. */
+/* All of the race's events of a kind; where the way is not via, it must be null. */
 static int count_raced(struct scene *scene, const char *event, const char *via)
 {
 	int all = tracer_count(scene->tracer, "comm=racer event=%s", event);
@@ -67,21 +75,23 @@ static int count_raced(struct scene *scene, const char *event, const char *via)
 
 	assert_int_equal(known + tracer_count(scene->tracer, "comm=racer event=%s via=null", event),
 			 all);
-	/* Kernels up to 6.12 skip nothing here, later ones some in a thousand. */
-	assert_true(known * 10 >= all * 9);
+	unexplained += all - known;
 	return all;
 }
 
 static void check_score(struct scene *scene, const char *via, struct score score)
 {
+	int fails, alone;
+
 	tracer_sync(scene->tracer);
 	assert_int_equal(score.taken + score.refused, PROCESSES * ROUNDS);
 	assert_int_equal(count_raced(scene, "alloc", via), score.taken);
-	assert_int_equal(count_raced(scene, "fail", via), score.refused);
 	assert_int_equal(tracer_count(scene->tracer, "comm=racer event=free end=close"),
 			 score.taken);
-	assert_int_equal(tracer_count(scene->tracer, "comm=racer event=alloc holders=1"),
-			 score.taken);
+	fails = count_raced(scene, "fail", via);
+	alone = tracer_count(scene->tracer, "comm=racer event=alloc holders=1");
+	assert_true(fails <= score.refused && alone <= score.taken);
+	unexplained += score.refused - fails + score.taken - alone;
 }
 
 /* The peer's remains of an old connection may answer with an RST: a port was taken all the same. */
@@ -153,12 +163,28 @@ static void binds(struct scene *scene)
 	check_score(scene, "fixed", race(bind_named));
 }
 
+static void skipped_programs_explain_the_rest(struct scene *scene)
+{
+	const char *program;
+	json_t *misses;
+	int total = 0;
+
+	tracer_stop(scene->tracer);
+	json_object_foreach(json_object_get(tracer_last(scene->tracer), "recursion_misses"),
+			    program, misses)
+		total += json_integer_value(misses);
+	print_message("%d programs were skipped; by that, %d facts are missing\n", total,
+		      unexplained);
+	assert_true(unexplained <= total);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SCENE_TEST(connects),
 		SCENE_TEST(sends),
 		SCENE_TEST(binds),
+		SCENE_TEST(skipped_programs_explain_the_rest),
 		SCENE_TEST(scene_test_end),
 	};
 

@@ -36,7 +36,10 @@ struct tracer_setup {
 	uid_t uid;  /* to run as; 0: root */
 };
 
-/* Starts porttrace ($PORTTRACE, else ./porttrace, else /usr/bin/porttrace) and waits for nothing. */
+/*
+ * Starts porttrace ($PORTTRACE, else ./porttrace, else /usr/bin/porttrace) and
+ * waits for nothing.
+ */
 struct tracer *tracer_spawn(const struct tracer_setup *setup);
 /* Waits for the line that begins "Tracing"; fails the test without one. */
 void tracer_ready(struct tracer *tracer);

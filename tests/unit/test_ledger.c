@@ -79,6 +79,22 @@ static void test_one_hold(void **state)
 	assert_int_equal(ev->via, PT_VIA_CONNECT);
 }
 
+/* A kernel worker asked, for whom nobody knows. */
+static void test_owner_not_known(void **state)
+{
+	struct heard *heard = *state;
+	struct pt_rec_port rec = rec_port(PT_REC_ALLOC, 1 * MS, SOCK, PT_VIA_CONNECT, 443);
+
+	rec.head.flags = PT_F_KTHREAD | PT_F_NO_OWNER;
+	tell(heard, rec);
+	assert_false(last(heard, 1, PT_EV_ALLOC)->owner.known);
+	rec.head.flags = PT_F_KTHREAD;
+	rec.head.sock = OTHER;
+	tell(heard, rec);
+	assert_true(last(heard, 2, PT_EV_ALLOC)->owner.known);
+	assert_true(heard->events[1].owner.kernel);
+}
+
 static void test_clean_reuse_tells_the_gap_and_who(void **state)
 {
 	struct heard *heard = *state;
@@ -639,6 +655,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_LEDGER(test_one_hold),
+		WITH_LEDGER(test_owner_not_known),
 		WITH_LEDGER(test_clean_reuse_tells_the_gap_and_who),
 		WITH_LEDGER(test_time_wait_is_part_of_the_hold),
 		WITH_LEDGER(test_time_wait_cut),

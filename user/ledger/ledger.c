@@ -123,7 +123,7 @@ static struct pt_event event_of_hold(const struct pt_rec_head *head, const struc
 static struct pt_owner owner_of(const struct pt_rec_port *rec)
 {
 	struct pt_owner owner = {
-		.known = true,
+		.known = !(rec->head.flags & PT_F_NO_OWNER),
 		.kernel = rec->head.flags & PT_F_KTHREAD,
 		.pid = rec->task.pid,
 		.tid = rec->task.tid,
