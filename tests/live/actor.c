@@ -30,8 +30,7 @@ static void alive_replace(pid_t old, pid_t pid)
 	live_fail("too many actors, or one that nobody knows");
 }
 
-void actor_start(struct actor *actor, const char *comm, int (*play)(int line, void *arg),
-		 void *arg)
+void actor_start(struct actor *actor, const char *comm, int (*play)(int line, void *arg), void *arg)
 {
 	int line[2];
 

@@ -111,15 +111,16 @@ static void check_totals(struct tracer *tracer, json_t *summary)
 	event_check(all, "allocs=%d fails=%d frees=%d held_now=%zu",
 		    tracer_count(tracer, "event=alloc"), tracer_count(tracer, "event=fail"),
 		    tracer_count(tracer, "event=free"), tracer_open(tracer));
-	json_array_foreach(json_object_get(summary, "ports"), i, row) {
+	json_array_foreach(json_object_get(summary, "ports"), i, row)
+	{
 		allocs += event_number(row, "allocs");
 		frees += event_number(row, "frees");
 	}
 	assert_int_equal(allocs, event_number(all, "allocs"));
 	assert_int_equal(frees, event_number(all, "frees"));
 	allocs = 0;
-	json_array_foreach(json_object_get(summary, "processes"), i, row)
-		allocs += event_number(row, "allocs");
+	json_array_foreach(json_object_get(summary, "processes"), i, row) allocs +=
+		event_number(row, "allocs");
 	assert_int_equal(allocs, event_number(all, "allocs"));
 }
 

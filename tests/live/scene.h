@@ -21,13 +21,16 @@
 
 struct scene {
 	struct tracer *tracer; /* the shared one, its scope is this test; NULL without one */
-	ino_t netns;           /* of this test, with lo up */
+	ino_t netns;	       /* of this test, with lo up */
 };
 
 typedef void (*scene_body)(struct scene *scene);
 
 /* The body runs in a new namespace, beside the shared tracer. */
-#define SCENE_TEST(body) { #body, scene_run, scene_setup, scene_teardown, (void *)(body) }
+#define SCENE_TEST(body)                                                                           \
+	{                                                                                          \
+#body, scene_run, scene_setup, scene_teardown, (void *)(body)                      \
+	}
 
 int scene_setup(void **state);
 void scene_run(void **state);

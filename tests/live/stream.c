@@ -142,8 +142,9 @@ long long stream_time(const char *text)
 
 static enum kind kind_of(const json_t *event)
 {
-	static const char *const names[] = { "alloc", "fail", "time_wait",
-					     "free",  "lost", "summary" };
+	static const char *const names[] = {
+		"alloc", "fail", "time_wait", "free", "lost", "summary"
+	};
 	const char *name = json_string_value(json_object_get(event, "event"));
 
 	for (int i = 0; name && i < (int)(sizeof(names) / sizeof(names[0])); i++)

@@ -148,10 +148,10 @@ static void a_doctor_for_root(struct scene *scene)
 
 static void a_doctor_for_others(struct scene *scene)
 {
-	struct tracer *tracer = tracer_spawn(&(struct tracer_setup){
-		.args = (const char *const[]){ "doctor", "--json", NULL },
-		.text = true,
-		.uid = NOBODY });
+	struct tracer *tracer = tracer_spawn(
+		&(struct tracer_setup){ .args = (const char *const[]){ "doctor", "--json", NULL },
+					.text = true,
+					.uid = NOBODY });
 	json_t *report;
 
 	(void)scene;
@@ -178,8 +178,10 @@ static struct tracer *text_tracer(const char *const *args)
 
 static void check_table(const char *table)
 {
-	static const char *const titles[] = { "TIME", "EVENT", "PROTO", "LOCAL", "REMOTE", "PID",
-					      "COMM", "HOW",   "OPEN",	"HELD",	 "REUSED", "HOLDERS" };
+	static const char *const titles[] = {
+		"TIME", "EVENT", "PROTO", "LOCAL", "REMOTE", "PID",
+		"COMM", "HOW",	 "OPEN",  "HELD",  "REUSED", "HOLDERS"
+	};
 	char pid[16];
 
 	snprintf(pid, sizeof(pid), " %d ", getpid());
@@ -242,7 +244,11 @@ static void check_harmless(const char *text)
 
 static void hostile_names_in_the_table(struct scene *scene)
 {
-	static const char *const names[] = { "\x1b[2Jx", "a\nfree\r", "\x9b" "31m", "\xc2\x9b" "31m" };
+	static const char *const names[] = { "\x1b[2Jx", "a\nfree\r",
+					     "\x9b"
+					     "31m",
+					     "\xc2\x9b"
+					     "31m" };
 	struct tracer *tracer = TEXT("--color", "never");
 	size_t count = sizeof(names) / sizeof(names[0]);
 	struct actor actor;
@@ -378,7 +384,8 @@ static struct tracer *lose_events(void)
 		bind_and_close(60609);
 	tracer_signal(tracer, SIGCONT);
 	/* Room comes as it reads; what is lost before goes to the loss. */
-	for (int tries = 0; tries < 100 && !tracer_count(tracer, "event=free port=60610"); tries++) {
+	for (int tries = 0; tries < 100 && !tracer_count(tracer, "event=free port=60610");
+	     tries++) {
 		bind_and_close(60610);
 		tracer_poll(tracer, 100);
 	}

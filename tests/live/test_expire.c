@@ -68,8 +68,7 @@ static void the_life_of_a_port(struct scene *scene)
 	event_check(event, "event=alloc via=fixed holders=1 reuse=first pid=%d tid=%d comm=curl",
 		    actor.pid, actor.pid);
 	event = tracer_expect(scene->tracer, "port=60609");
-	event_check(event, "event=time_wait rport=%d pid=%d comm=curl", SERVER,
-		    actor.pid);
+	event_check(event, "event=time_wait rport=%d pid=%d comm=curl", SERVER, actor.pid);
 	event_check_ns(event, "open_ns", moments[0], moments[1]);
 	event = tracer_expect(scene->tracer, "port=60609");
 	event_check(event, "event=free end=expired holders=0 rport=%d pid=%d tid=%d comm=curl",

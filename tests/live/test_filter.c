@@ -160,9 +160,9 @@ static void the_remote_the_user_the_name_the_event(struct scene *scene)
 	static const struct visit visits[] = {
 		{ "alice", 1000, "127.0.0.1", SERVER },
 		{ "alice", 1000, "127.0.0.1", SERVER + 1 }, /* another port, */
-		{ "alice", 1000, "127.0.2.1", SERVER },     /* another address, */
-		{ "alice", 1001, "127.0.0.1", SERVER },     /* another user, */
-		{ "bob", 1000, "127.0.0.1", SERVER },       /* another name; and the frees. */
+		{ "alice", 1000, "127.0.2.1", SERVER },	    /* another address, */
+		{ "alice", 1001, "127.0.0.1", SERVER },	    /* another user, */
+		{ "bob", 1000, "127.0.0.1", SERVER },	    /* another name; and the frees. */
 	};
 	int one = tcp_listen("0.0.0.0", SERVER), two = tcp_listen("0.0.0.0", SERVER + 1);
 	struct tracer *tracer = tracer_filtered("-D", "8080", "--remote", "127.0.0.0/23", "-u",
@@ -188,7 +188,7 @@ static int hold_in_cgroup(int line, void *arg)
 	must(write(fd, "0", 1));
 	close(fd);
 	hold(NET_V6, SOCK_STREAM, 0);
-	hold(NET_V4, SOCK_STREAM, 0);     /* the other family, */
+	hold(NET_V4, SOCK_STREAM, 0);	  /* the other family, */
 	hold(NET_V6, SOCK_STREAM, 60609); /* and a port of its own choice */
 	return 0;
 }
@@ -214,7 +214,7 @@ static int hold_when_told(int line, void *arg)
 
 	(void)arg;
 	line_hear(line);
-	hold(NET_V6, SOCK_DGRAM, 0);     /* the other family, */
+	hold(NET_V6, SOCK_DGRAM, 0);	 /* the other family, */
 	hold(NET_V4, SOCK_DGRAM, 60609); /* another way, */
 	hold(NET_V4, SOCK_DGRAM, 0);
 	must_be(net_try_connect(fd, NET_V4, SERVER) == 0);

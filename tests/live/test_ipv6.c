@@ -131,14 +131,10 @@ static void udp_to_a_mapped_address(struct scene *scene)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SCENE_TEST(connect_over_ipv6),
-		SCENE_TEST(an_rst_frees_over_ipv6),
-		SCENE_TEST(a_mapped_connect),
-		SCENE_TEST(a_mapped_bind),
-		SCENE_TEST(binds_of_every_kind),
-		SCENE_TEST(families_share_a_port),
-		SCENE_TEST(udp_over_ipv6),
-		SCENE_TEST(udp_to_a_mapped_address),
+		SCENE_TEST(connect_over_ipv6),	 SCENE_TEST(an_rst_frees_over_ipv6),
+		SCENE_TEST(a_mapped_connect),	 SCENE_TEST(a_mapped_bind),
+		SCENE_TEST(binds_of_every_kind), SCENE_TEST(families_share_a_port),
+		SCENE_TEST(udp_over_ipv6),	 SCENE_TEST(udp_to_a_mapped_address),
 		SCENE_TEST(scene_test_end),
 	};
 

@@ -51,10 +51,9 @@ static void a_process_of_its_own(struct scene *scene)
 		      "event=alloc port=%d pid=%d tid=%d comm=holder thread=holder uid=0 "
 		      "kernel=false",
 		      PORT, pid, pid);
-	tracer_expect(scene->tracer, "event=free port=%d pid=%d tid=%d comm=holder end=close",
-		      PORT, pid, pid);
+	tracer_expect(scene->tracer, "event=free port=%d pid=%d tid=%d comm=holder end=close", PORT,
+		      pid, pid);
 }
-
 
 static void connect_in_thread(void *arg)
 {
@@ -318,18 +317,12 @@ static void a_harmless_name_is_shown_as_it_is(struct scene *scene)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SCENE_TEST(a_process_of_its_own),
-		SCENE_TEST(a_thread_has_a_name_of_its_own),
-		SCENE_TEST(a_passed_descriptor),
-		SCENE_TEST(an_inherited_descriptor),
-		SCENE_TEST(the_name_is_of_then),
-		SCENE_TEST(the_user),
-		SCENE_TEST(the_cgroup),
-		SCENE_TEST(the_pid_is_the_hosts),
-		SCENE_TEST(two_namespaces),
-		SCENE_TEST(the_namespace_is_the_sockets),
-		SCENE_TEST(hostile_names),
-		SCENE_TEST(a_harmless_name_is_shown_as_it_is),
+		SCENE_TEST(a_process_of_its_own), SCENE_TEST(a_thread_has_a_name_of_its_own),
+		SCENE_TEST(a_passed_descriptor),  SCENE_TEST(an_inherited_descriptor),
+		SCENE_TEST(the_name_is_of_then),  SCENE_TEST(the_user),
+		SCENE_TEST(the_cgroup),		  SCENE_TEST(the_pid_is_the_hosts),
+		SCENE_TEST(two_namespaces),	  SCENE_TEST(the_namespace_is_the_sockets),
+		SCENE_TEST(hostile_names),	  SCENE_TEST(a_harmless_name_is_shown_as_it_is),
 		SCENE_TEST(scene_test_end),
 	};
 

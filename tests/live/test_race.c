@@ -171,8 +171,7 @@ static void skipped_programs_explain_the_rest(struct scene *scene)
 
 	tracer_stop(scene->tracer);
 	json_object_foreach(json_object_get(tracer_last(scene->tracer), "recursion_misses"),
-			    program, misses)
-		total += json_integer_value(misses);
+			    program, misses) total += json_integer_value(misses);
 	print_message("%d programs were skipped; by that, %d facts are missing\n", total,
 		      unexplained);
 	assert_true(unexplained <= total);
@@ -181,10 +180,8 @@ static void skipped_programs_explain_the_rest(struct scene *scene)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SCENE_TEST(connects),
-		SCENE_TEST(sends),
-		SCENE_TEST(binds),
-		SCENE_TEST(skipped_programs_explain_the_rest),
+		SCENE_TEST(connects),	    SCENE_TEST(sends),
+		SCENE_TEST(binds),	    SCENE_TEST(skipped_programs_explain_the_rest),
 		SCENE_TEST(scene_test_end),
 	};
 

@@ -147,8 +147,8 @@ static void a_refused_connect_loses_a_chosen_port(struct scene *scene)
 	assert_int_equal(net_try_connect(fd, NET_V4, SERVER), -EADDRNOTAVAIL);
 	tracer_expect(scene->tracer, "event=alloc via=bind port=%d holders=1", PORT);
 	tracer_expect(scene->tracer, "event=alloc via=fixed port=%d holders=2 reuse=shared", PORT);
-	tracer_expect(scene->tracer,
-		      "event=fail via=connect errno=EADDRNOTAVAIL port=%d rport=%d", PORT, SERVER);
+	tracer_expect(scene->tracer, "event=fail via=connect errno=EADDRNOTAVAIL port=%d rport=%d",
+		      PORT, SERVER);
 	tracer_expect(scene->tracer, "event=free port=%d end=close holders=1", PORT);
 	net_close(fd);
 	tcp_reset(other);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Sockets from before the trace: found, told once, and followed to their end. */
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -97,8 +98,8 @@ static void udp_and_a_listener_are_found(struct scene *scene)
 	tracer_expect(tracer, "event=alloc via=snapshot proto=udp port=%d laddr=::1 pid=%d", PORT,
 		      getpid());
 	tracer_rewind(tracer);
-	tracer_expect(tracer, "event=alloc via=snapshot proto=tcp port=%d laddr=::1 pid=%d",
-		      SERVER, getpid());
+	tracer_expect(tracer, "event=alloc via=snapshot proto=tcp port=%d laddr=::1 pid=%d", SERVER,
+		      getpid());
 	net_close(udp);
 	tracer_expect(tracer, "event=free proto=udp port=%d end=close holders=0", PORT);
 	net_close(listener);
@@ -151,6 +152,48 @@ static void what_moves_meanwhile_is_told_once(struct scene *scene)
 	assert_int_equal(tracer_open(tracer), 0);
 }
 
+static int bound_udp(int port)
+{
+	int fd = net_socket(NET_V4, SOCK_DGRAM);
+
+	assert_int_equal(net_try_bind(fd, NET_V4, port), 0);
+	return fd;
+}
+
+/* What the buffer does not hold is put right from a dump, a second later. */
+static void after_a_loss_the_ledger_is_put_right(struct scene *scene)
+{
+	int stays, goes, comes;
+	struct tracer *tracer;
+	char netns[24];
+
+	needs_cookies();
+	snprintf(netns, sizeof(netns), "%llu", (unsigned long long)scene->netns);
+	tracer = tracer_whole("-N", netns, "--buffer-size", "64K");
+	stays = bound_udp(PORT);
+	goes = bound_udp(PORT + 1);
+	tracer_expect(tracer, "event=alloc port=%d holders=1", PORT + 1);
+	tracer_signal(tracer, SIGSTOP);
+	for (int i = 0; i < 1000; i++)
+		net_close(bound_udp(0));
+	net_close(goes);
+	comes = bound_udp(PORT + 2);
+	tracer_signal(tracer, SIGCONT);
+	/* the next record tells of the loss */
+	net_close(bound_udp(PORT + 3));
+	tracer_expect(tracer, "event=lost");
+	tracer_expect(tracer, "event=free port=%d end=unknown held_ns=null holders=null", PORT + 1);
+	tracer_expect(tracer, "event=alloc port=%d via=snapshot pid=%d holders=null", PORT + 2,
+		      getpid());
+	net_close(stays);
+	tracer_expect(tracer, "event=free port=%d end=close holders=0", PORT);
+	net_close(comes);
+	tracer_expect(tracer, "event=free port=%d end=close held_ns=null holders=0", PORT + 2);
+	net_close(bound_udp(PORT));
+	tracer_expect(tracer, "event=alloc port=%d reuse=clean holders=1", PORT);
+	assert_int_equal(tracer_stop(tracer), STATUS_DONE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +202,7 @@ int main(void)
 		SCENE_TEST(udp_and_a_listener_are_found),
 		SCENE_TEST(without_a_snapshot_they_are_not_known),
 		SCENE_TEST(what_moves_meanwhile_is_told_once),
+		SCENE_TEST(after_a_loss_the_ledger_is_put_right),
 	};
 
 	return cmocka_run_group_tests(tests, scene_group, scene_group_end);

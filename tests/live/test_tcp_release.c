@@ -73,9 +73,8 @@ static void a_named_port_stays_in_time_wait(struct scene *scene)
 
 	tcp_close_pair(client, tcp_accept(listener));
 	tracer_expect(scene->tracer, "event=alloc via=fixed port=60609 raddr=null holders=1");
-	tracer_expect(scene->tracer,
-		      "event=time_wait port=60609 raddr=127.0.0.1 rport=%d pid=%d", SERVER,
-		      getpid());
+	tracer_expect(scene->tracer, "event=time_wait port=60609 raddr=127.0.0.1 rport=%d pid=%d",
+		      SERVER, getpid());
 	tracer_sync(scene->tracer);
 	assert_int_equal(tracer_count(scene->tracer, "port=60609"), 2);
 	net_close(listener);

@@ -36,7 +36,7 @@ struct text {
 
 struct tracer {
 	pid_t pid;
-	int status; /* -1: it runs */
+	int status;   /* -1: it runs */
 	int out, err; /* -1: ended */
 	bool is_text;
 	struct text out_text, err_text;
@@ -204,8 +204,7 @@ void tracer_ready(struct tracer *tracer)
 
 struct tracer *tracer_begin(bool part, const char *const *args)
 {
-	struct tracer *tracer =
-		tracer_spawn(&(struct tracer_setup){ .args = args, .part = part });
+	struct tracer *tracer = tracer_spawn(&(struct tracer_setup){ .args = args, .part = part });
 
 	tracer_ready(tracer);
 	return tracer;
@@ -341,8 +340,10 @@ static bool value_reads(const json_t *value, const char *wanted)
 		snprintf(text, sizeof(text), "%lld", (long long)json_integer_value(value));
 	else
 		snprintf(text, sizeof(text), "%s",
-			 json_is_null(value) ? "null" : json_is_true(value) ? "true" :
-			 json_is_false(value) ? "false" : "(none)");
+			 json_is_null(value)	? "null"
+			 : json_is_true(value)	? "true"
+			 : json_is_false(value) ? "false"
+						: "(none)");
 	return !strcmp(text, wanted);
 }
 
@@ -549,7 +550,8 @@ static void tracer_dump(const struct tracer *tracer)
 	for (size_t i = begin; i < tracer->count; i++) {
 		char *line = json_dumps(tracer->events[i], JSON_COMPACT);
 
-		print_error("%4zu%s %s\n", i + 1, in_scope(tracer, tracer->events[i]) ? "" : "*", line);
+		print_error("%4zu%s %s\n", i + 1, in_scope(tracer, tracer->events[i]) ? "" : "*",
+			    line);
 		free(line);
 	}
 }

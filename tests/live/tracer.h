@@ -30,10 +30,10 @@ struct tracer;
 
 struct tracer_setup {
 	const char *const *args; /* after the program's name, NULL-terminated */
-	bool text;  /* stdout is text, to be kept as it is */
-	bool part;  /* a filter hides events: holds cannot be counted */
-	int out;    /* its stdout; 0: a pipe that is read here */
-	uid_t uid;  /* to run as; 0: root */
+	bool text;		 /* stdout is text, to be kept as it is */
+	bool part;		 /* a filter hides events: holds cannot be counted */
+	int out;		 /* its stdout; 0: a pipe that is read here */
+	uid_t uid;		 /* to run as; 0: root */
 };
 
 /*

@@ -416,6 +416,20 @@ static void parse_shortened(const struct message *message, size_t len)
 	parse_damaged(cut.bytes, len);
 }
 
+/* The last attribute has one byte, and no padding behind it. */
+static void test_unpadded(void **state)
+{
+	struct message message = { .len = 0 };
+	struct ifinfomsg body = { .ifi_index = 3 };
+	__u8 byte = 1;
+
+	(void)state;
+	append_head(&message, RTM_NEWLINK, 0, sizeof(body) + NLA_HDRLEN + 1);
+	append(&message, &body, sizeof(body));
+	append_attribute(&message, IFLA_OPERSTATE, &byte, sizeof(byte));
+	parse_damaged(message.bytes, message.len - 3);
+}
+
 /* Every beginning of good messages, and every byte of them replaced. */
 static void test_damaged(void **state)
 {
@@ -1112,6 +1126,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_not_ours),
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_link),
+		cmocka_unit_test(test_unpadded),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_tcp),
 		cmocka_unit_test(test_udp),

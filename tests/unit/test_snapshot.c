@@ -202,6 +202,154 @@ static void test_accepted_sockets_are_no_holds(void **state)
 	assert_int_equal(heard->events[1].sock, OTHER);
 }
 
+/* ---- after a loss ---- */
+
+static void lose(struct heard *heard, __u64 ts)
+{
+	struct pt_rec_head rec = rec_release(ts, 999);
+
+	rec.lost = 5;
+	tell(heard, rec);
+	heard->count = 0;
+}
+
+static struct heard *resync(struct fixture *fixture, bool idle_unseen)
+{
+	size_t position = 0, size;
+	const void *record;
+
+	assert_int_equal(
+		snapshot_resync(fixture->snapshot, fixture->heard.ledger, 50 * MS, idle_unseen), 0);
+	while ((record = snapshot_record(fixture->snapshot, &position, &size)))
+		assert_int_equal(ledger_record(fixture->heard.ledger, record), 0);
+	return &fixture->heard;
+}
+
+static void alloc(struct heard *heard, __u64 ts, __u64 sock, __u16 rport, __u32 lost)
+{
+	struct pt_rec_port rec = rec_port(PT_REC_ALLOC, ts, sock, PT_VIA_CONNECT, rport);
+
+	rec.head.lost = lost;
+	tell(heard, rec);
+}
+
+static void test_what_vanished_ends_unknown(void **state)
+{
+	struct fixture *fixture = *state;
+	struct heard *heard = &fixture->heard;
+
+	alloc(heard, 1 * MS, SOCK, 443, 0);
+	alloc(heard, 2 * MS, OTHER, 80, 0);
+	lose(heard, 3 * MS);
+	add_row(fixture, row(OTHER, 80));
+	resync(fixture, false);
+	assert_int_equal(heard->count, 1);
+	assert_int_equal(heard->events[0].type, PT_EV_FREE);
+	assert_int_equal(heard->events[0].end, PT_END_UNKNOWN);
+	assert_int_equal(heard->events[0].sock, SOCK);
+	assert_int_equal(heard->events[0].held_ns, PT_UNKNOWN);
+	assert_false(ledger_counts(heard->ledger).uncertain);
+	/* the one that goes on is whole again */
+	heard->count = 0;
+	alloc(heard, 60 * MS, CHILD, 22, 5);
+	assert_int_equal(heard->events[0].holders, 2);
+	assert_int_equal(heard->events[0].reuse, PT_REUSE_SHARED);
+}
+
+static void test_what_is_new_enters(void **state)
+{
+	struct fixture *fixture = *state;
+	struct heard *heard = &fixture->heard;
+	struct ledger_found tw = row(SOCK, 443);
+
+	alloc(heard, 1 * MS, SOCK, 443, 0);
+	lose(heard, 3 * MS);
+	/* its TIME_WAIT began in the gap, and another socket came */
+	tw.time_wait = true;
+	add_row(fixture, tw);
+	add_row(fixture, row(OTHER, 80));
+	resync(fixture, false);
+	assert_int_equal(heard->count, 2);
+	assert_int_equal(heard->events[0].type, PT_EV_TIME_WAIT);
+	assert_int_equal(heard->events[0].owner.pid, 4242);
+	assert_int_equal(heard->events[1].via, PT_VIA_SNAPSHOT);
+	assert_int_equal(ledger_counts(heard->ledger).holds, 2);
+}
+
+static void test_a_reuse_across_the_gap_is_unknown(void **state)
+{
+	struct fixture *fixture = *state;
+	struct heard *heard = &fixture->heard;
+	struct pt_rec_head gone = rec_release(2 * MS, SOCK);
+
+	alloc(heard, 1 * MS, SOCK, 443, 0);
+	tell(heard, gone);
+	lose(heard, 3 * MS);
+	resync(fixture, false);
+	assert_int_equal(heard->count, 0);
+	alloc(heard, 60 * MS, OTHER, 443, 5);
+	assert_int_equal(heard->events[0].reuse, PT_REUSE_UNKNOWN);
+	assert_int_equal(heard->events[0].holders, 1);
+	gone = rec_release(70 * MS, OTHER);
+	gone.lost = 5;
+	tell(heard, gone);
+	alloc(heard, 80 * MS, CHILD, 443, 5);
+	assert_int_equal(heard->events[2].reuse, PT_REUSE_CLEAN);
+	assert_int_equal(heard->events[2].reuse_ns, 10 * MS);
+}
+
+/* Its release is among the records of meanwhile: that end is known. */
+static void test_an_end_that_was_told_stays(void **state)
+{
+	struct fixture *fixture = *state;
+	struct heard *heard = &fixture->heard;
+	struct pt_rec_head gone = rec_release(55 * MS, SOCK);
+
+	alloc(heard, 1 * MS, SOCK, 443, 0);
+	lose(heard, 3 * MS);
+	gone.lost = 5;
+	add(fixture, &gone, sizeof(gone));
+	resync(fixture, false);
+	assert_int_equal(heard->count, 1);
+	assert_int_equal(heard->events[0].end, PT_END_CLOSE);
+}
+
+/* Before 6.8 a dump does not have them: that they are gone is not known. */
+static void test_bound_idle_sockets_stay(void **state)
+{
+	struct fixture *fixture = *state;
+	struct heard *heard = &fixture->heard;
+
+	alloc(heard, 1 * MS, SOCK, 0, 0);
+	lose(heard, 3 * MS);
+	resync(fixture, true);
+	assert_int_equal(heard->count, 0);
+	resync(fixture, false);
+	assert_int_equal(heard->events[0].end, PT_END_UNKNOWN);
+}
+
+static void test_a_time_wait_goes_on(void **state)
+{
+	struct fixture *fixture = *state;
+	struct heard *heard = &fixture->heard;
+	struct pt_rec_tuple begins = rec_tw_begin(2 * MS, SOCK, TW, 443);
+	struct pt_rec_tw_end over = rec_tw_end(90 * MS, SOCK, TW, PT_F_EXPIRED);
+	struct ledger_found tw = row(SOCK, 443);
+
+	alloc(heard, 1 * MS, SOCK, 443, 0);
+	tell(heard, begins);
+	lose(heard, 3 * MS);
+	tw.time_wait = true;
+	add_row(fixture, tw);
+	resync(fixture, false);
+	assert_int_equal(heard->count, 0);
+	over.head.lost = 5;
+	tell(heard, over);
+	assert_int_equal(heard->count, 1);
+	assert_int_equal(heard->events[0].end, PT_END_EXPIRED);
+	assert_int_equal(heard->events[0].held_ns, 89 * MS);
+}
+
 static void test_many_rows_and_records(void **state)
 {
 	struct fixture *fixture = *state;
@@ -232,6 +380,12 @@ int main(void)
 		WITH_SNAPSHOT(test_connect_takes_a_time_wait_from_before),
 		WITH_SNAPSHOT(test_one_socket_with_time_waits),
 		WITH_SNAPSHOT(test_accepted_sockets_are_no_holds),
+		WITH_SNAPSHOT(test_what_vanished_ends_unknown),
+		WITH_SNAPSHOT(test_what_is_new_enters),
+		WITH_SNAPSHOT(test_a_reuse_across_the_gap_is_unknown),
+		WITH_SNAPSHOT(test_an_end_that_was_told_stays),
+		WITH_SNAPSHOT(test_bound_idle_sockets_stay),
+		WITH_SNAPSHOT(test_a_time_wait_goes_on),
 		WITH_SNAPSHOT(test_many_rows_and_records),
 	};
 

@@ -21,6 +21,8 @@
 #include "user/sink/summary.h"
 
 #define PROGRAMS_MAX 64
+#define RESYNC_QUIET_NS 1000000000ULL
+#define RESYNC_EVERY_NS 5000000000ULL
 
 struct trace {
 	struct options *options;
@@ -34,6 +36,10 @@ struct trace {
 	struct snapshot *snapshot; /* while it is taken: gets the records */
 	int snapshot_error;
 	struct introduction found;
+	__u64 lost;	   /* as of lost_at */
+	__u64 lost_at;	   /* CLOCK_BOOTTIME, ns */
+	__u64 resynced_at; /* the same */
+	bool resync_failed;
 	int signals; /* signalfd */
 	__u64 start; /* CLOCK_BOOTTIME, ns */
 	__u64 end;
@@ -211,23 +217,38 @@ static void explain_gaps(const struct dump_result *result)
 			 result->missing & DUMP_NO_TCP_DIAG ? "tcp_diag" : "udp_diag");
 }
 
-/* Returns 0 or a negative errno. */
-static int take_snapshot(struct trace *trace)
+/*
+ * Dumps the kernel's tables; records that come meanwhile go into the snapshot.
+ * Returns it, to be freed, or NULL with a negative errno in *err.
+ */
+static struct snapshot *dump(struct trace *trace, struct dump_result *result, int *err)
 {
 	const struct filter *filter = &trace->options->filter;
 	struct dump_options options = { .proto = only_proto(filter),
 					.netns = only_netns(filter),
 					.ports = filter->has_ports ? &filter->ports : NULL };
 	struct snapshot *snapshot = snapshot_new();
+
+	*err = snapshot ? 0 : -ENOMEM;
+	if (!snapshot)
+		return NULL;
+	trace->snapshot = snapshot;
+	*err = survey_take(snapshot, trace->ring, &options, result) ?: trace->snapshot_error;
+	trace->snapshot = NULL;
+	if (!*err)
+		return snapshot;
+	snapshot_free(snapshot);
+	return NULL;
+}
+
+/* Returns 0 or a negative errno. */
+static int take_snapshot(struct trace *trace)
+{
 	struct dump_result result = { 0 };
 	int err;
+	struct snapshot *snapshot = dump(trace, &result, &err);
 
-	if (!snapshot)
-		return -ENOMEM;
-	trace->snapshot = snapshot;
-	err = survey_take(snapshot, trace->ring, &options, &result) ?: trace->snapshot_error;
-	trace->snapshot = NULL;
-	if (!err)
+	if (snapshot)
 		pipeline_snapshot(trace->pipeline, snapshot, trace->start);
 	snapshot_free(snapshot);
 	explain_gaps(&result);
@@ -310,6 +331,44 @@ static bool is_over(const struct trace *trace)
 	       signal_came(trace) || (limit && now_ns(CLOCK_BOOTTIME) - trace->start >= limit);
 }
 
+/*
+ * After a loss the ledger is put right from a new dump: once nothing was lost
+ * for a second, and not more often than every five.
+ */
+static bool resync_is_due(struct trace *trace)
+{
+	struct ledger_counts counts = pipeline_counts(trace->pipeline);
+	__u64 now = now_ns(CLOCK_BOOTTIME);
+
+	if (!counts.uncertain || !trace->found.surveyed)
+		return false;
+	if (counts.lost != trace->lost) {
+		trace->lost = counts.lost;
+		trace->lost_at = now;
+	}
+	return now - trace->lost_at >= RESYNC_QUIET_NS &&
+	       now - trace->resynced_at >= RESYNC_EVERY_NS;
+}
+
+/* That it fails is told once; holders stay unknown, and it is tried again. */
+static void resync(struct trace *trace)
+{
+	struct dump_result result = { 0 };
+	__u64 ts = now_ns(CLOCK_BOOTTIME);
+	struct snapshot *snapshot;
+	int err;
+
+	trace->resynced_at = ts;
+	snapshot = dump(trace, &result, &err);
+	if (snapshot)
+		pipeline_resync(trace->pipeline, snapshot, ts, result.bound_idle_unseen);
+	else if (!trace->resync_failed)
+		complain("after the loss, the sockets there are cannot be read: %s",
+			 strerror(-err));
+	trace->resync_failed = !snapshot;
+	snapshot_free(snapshot);
+}
+
 /* Returns 0 or a negative errno. */
 static int run(struct trace *trace)
 {
@@ -323,6 +382,8 @@ static int run(struct trace *trace)
 			break;
 		if (!count && reader_is_gone(trace))
 			return -EPIPE;
+		if (!count && resync_is_due(trace))
+			resync(trace);
 		if (!count && ring_wait(trace->ring))
 			return -errno;
 	} while (!is_over(trace));

@@ -126,7 +126,7 @@ struct hold *holds_add(struct holds *holds, struct port_state *port)
 	return hold;
 }
 
-static void give_tws(struct holds *holds, struct hold *hold)
+void holds_tw_clear(struct holds *holds, struct hold *hold)
 {
 	while (hold->tws) {
 		__u32 next = holds_tw_at(holds, hold->tws)->next;
@@ -145,7 +145,7 @@ void holds_remove(struct holds *holds, struct port_state *port, struct hold *hol
 		link = &holds_at(holds, *link)->next;
 	number = *link;
 	*link = hold->next;
-	give_tws(holds, hold);
+	holds_tw_clear(holds, hold);
 	pool_give(&holds->pool, number);
 	port->holders--;
 }
@@ -223,4 +223,35 @@ void holds_tw_remove(struct holds *holds, struct hold *hold, __u64 tw)
 		pool_give(&holds->tws, number);
 		return;
 	}
+}
+
+static void each_of_port(struct holds *holds, const struct pt_space *space, __u16 number,
+			 struct port_state *port, holds_fn fn, void *data)
+{
+	struct hold *hold;
+
+	for (__u32 next, i = port->first; (hold = holds_at(holds, i)); i = next) {
+		next = hold->next;
+		fn(data, space, number, port, hold);
+	}
+}
+
+static void each_of_space(struct holds *holds, struct space *space, holds_fn fn, void *data)
+{
+	for (unsigned int number = 0; number < 65536; number++) {
+		struct port_state *page = space->pages[number / PORTS_PER_PAGE];
+
+		if (page)
+			each_of_port(holds, &space->id, (__u16)number,
+				     &page[number % PORTS_PER_PAGE], fn, data);
+		else
+			number |= PORTS_PER_PAGE - 1;
+	}
+}
+
+void holds_each(struct holds *holds, holds_fn fn, void *data)
+{
+	for (__u32 i = 0; i < holds->spaces_count; i++)
+		for (struct space *space = holds->spaces[i]; space; space = space->next_vrf)
+			each_of_space(holds, space, fn, data);
 }

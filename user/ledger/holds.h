@@ -27,6 +27,8 @@ struct hold {
 	__u32 vrf;
 	bool sock_open; /* the socket itself still holds */
 	bool connected; /* since it was bound */
+	bool had_tw;	/* resync: its TIME_WAIT was told before */
+	bool kept;	/* resync: the dump has it too, or a record tells its end */
 	__u8 family;
 	__u8 via;
 	struct pt_tuple tuple;
@@ -82,6 +84,16 @@ struct hold *holds_add(struct holds *holds, struct port_state *port);
 
 /* Forgets a hold of the port and its TIME_WAITs. */
 void holds_remove(struct holds *holds, struct port_state *port, struct hold *hold);
+
+/*
+ * Calls fn for every hold; it may remove that hold, and no other.
+ */
+typedef void (*holds_fn)(void *data, const struct pt_space *space, __u16 number,
+			 struct port_state *port, struct hold *hold);
+void holds_each(struct holds *holds, holds_fn fn, void *data);
+
+/* Forgets the hold's TIME_WAITs. */
+void holds_tw_clear(struct holds *holds, struct hold *hold);
 
 /* The hold of that socket, while the socket itself still holds; or NULL. */
 struct hold *holds_of_sock(const struct holds *holds, const struct port_state *port, __u64 sock);

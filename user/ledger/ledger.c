@@ -2,6 +2,7 @@
 #include "user/ledger/ledger.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@ struct ledger {
 	__u64 last_record_ts; /* raw */
 	__u64 last_event_ts;  /* what users saw last; never goes back */
 	bool uncertain;	      /* records are missing: who holds what is not known */
+	__u64 certain_since;  /* the last resync, CLOCK_BOOTTIME, ns; 0: none */
 };
 
 /* Clocks of two CPUs can differ by a little: never a negative time. */
@@ -161,7 +163,8 @@ static void hold_end(struct ledger *ledger, const struct pt_rec_head *head, stru
 	struct pt_event ev = event_of_hold(head, hold, PT_EV_FREE);
 
 	ev.end = end;
-	ev.held_ns = elapsed(hold->since, head->ts);
+	/* found gone: since when is not known */
+	ev.held_ns = end == PT_END_UNKNOWN ? PT_UNKNOWN : elapsed(hold->since, head->ts);
 	ev.open_ns = open_ns(hold, ev.held_ns);
 	port->prev_known = hold->owner.known;
 	port->prev_pid = hold->owner.pid;
@@ -308,10 +311,12 @@ static void alloc_set_reuse(const struct ledger *ledger, const struct port_state
 		ev->reuse = PT_REUSE_TIME_WAIT;
 	else if (port->holders > 1)
 		ev->reuse = PT_REUSE_SHARED;
-	else if (!port->free_since)
-		ev->reuse = PT_REUSE_FIRST;
-	else
+	else if (port->free_since > ledger->certain_since)
 		ev->reuse = PT_REUSE_CLEAN;
+	else if (ledger->certain_since)
+		ev->reuse = PT_REUSE_UNKNOWN; /* a loss lies between */
+	else
+		ev->reuse = PT_REUSE_FIRST;
 	if (ev->reuse == PT_REUSE_CLEAN)
 		ev->reuse_ns = elapsed(port->free_since, ev->ts);
 	if (ev->reuse == PT_REUSE_UNKNOWN)
@@ -436,9 +441,7 @@ static void tell_found(struct ledger *ledger, const struct pt_rec_head *head,
 	ev.holders = holders_known(ledger, port);
 	ev.fin_wait2 = fin_wait2;
 	if (type == PT_EV_ALLOC)
-		ev.reuse = ledger->uncertain || port->free_since ? PT_REUSE_UNKNOWN
-			   : port->holders > 1			 ? PT_REUSE_SHARED
-								 : PT_REUSE_FIRST;
+		alloc_set_reuse(ledger, port, false, &ev);
 	emit(ledger, &ev);
 }
 
@@ -471,8 +474,94 @@ int ledger_found(struct ledger *ledger, const struct ledger_found *found, __u64 
 	if (!tw)
 		return -ENOMEM;
 	tw->tuple = found->tuple;
+	if (hold->had_tw)
+		return 0;
 	tell_found(ledger, &head, hold, port, PT_EV_TIME_WAIT, found->fin_wait2);
 	return 0;
+}
+
+/* ---- after a loss ------------------------------------------------------------ */
+
+static void forget_kept(void *data, const struct pt_space *space, __u16 number,
+			struct port_state *port, struct hold *hold)
+{
+	(void)data;
+	(void)space;
+	(void)number;
+	(void)port;
+	hold->kept = false;
+	hold->had_tw = false;
+}
+
+void ledger_resync_begin(struct ledger *ledger)
+{
+	holds_each(&ledger->holds, forget_kept, NULL);
+}
+
+/* The dump's rows say anew what there is of it: the socket, its TIME_WAITs. */
+void ledger_resync_keep(struct ledger *ledger, const struct ledger_found *found)
+{
+	struct port_state *port = holds_port(&ledger->holds, &found->space, found->port);
+	struct hold *hold = port ? found_before(ledger, port, found->sock) : NULL;
+
+	if (!hold || hold->kept)
+		return;
+	hold->kept = true;
+	hold->had_tw = hold->tws;
+	hold->sock_open = false;
+	holds_tw_clear(&ledger->holds, hold);
+}
+
+void ledger_resync_keep_told(struct ledger *ledger, const struct pt_rec_head *head)
+{
+	struct pt_space space = space_of(head);
+	__u64 tw = head->kind == PT_REC_TW_END ? decode_tw_end(head)->tw : 0;
+	struct port_state *port;
+	struct hold *hold = holds_find(&ledger->holds, &space, head->port, head->sock, tw, &port);
+
+	if (hold)
+		hold->kept = true;
+}
+
+struct sweep {
+	struct ledger *ledger;
+	__u64 ts;
+	bool idle_unseen;
+};
+
+/* A TCP socket that has no peer: it listens, or it is bound and no more. */
+static bool may_be_idle(const struct pt_space *space, const struct hold *hold)
+{
+	return space->proto == IPPROTO_TCP && hold->sock_open && !tuple_has_remote(&hold->tuple);
+}
+
+static void sweep_one(void *data, const struct pt_space *space, __u16 number,
+		      struct port_state *port, struct hold *hold)
+{
+	const struct sweep *sweep = data;
+	struct pt_rec_head head = { .ts = sweep->ts,
+				    .sock = hold->sock,
+				    .netns_cookie = space->netns_cookie,
+				    .netns = space->netns,
+				    .port = number,
+				    .proto = space->proto };
+
+	if (hold->kept || (sweep->idle_unseen && may_be_idle(space, hold)))
+		return;
+	hold_end(sweep->ledger, &head, port, hold, PT_END_UNKNOWN);
+}
+
+void ledger_resync_sweep(struct ledger *ledger, __u64 ts, bool idle_unseen)
+{
+	struct sweep sweep = { ledger, ts, idle_unseen };
+
+	holds_each(&ledger->holds, sweep_one, &sweep);
+}
+
+void ledger_resync_end(struct ledger *ledger, __u64 ts)
+{
+	ledger->uncertain = false;
+	ledger->certain_since = ts;
 }
 
 /* ---- refusal ----------------------------------------------------------------- */
@@ -619,5 +708,6 @@ struct ledger_counts ledger_counts(const struct ledger *ledger)
 	struct ledger_counts counts = ledger->counts;
 
 	counts.holds = ledger->holds.pool.live;
+	counts.uncertain = ledger->uncertain;
 	return counts;
 }

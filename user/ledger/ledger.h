@@ -54,6 +54,20 @@ struct ledger_found {
 int ledger_found(struct ledger *ledger, const struct ledger_found *found, __u64 ts);
 
 /*
+ * After a loss, with a dump at hand (snapshot_resync() has the order): first the
+ * holds that go on are kept, by the dump's rows and by the records that came
+ * meanwhile and tell an end; then those that are left end, `unknown`; then
+ * ledger_found() begins what is new; at last the ledger is certain again.
+ */
+void ledger_resync_begin(struct ledger *ledger);
+void ledger_resync_keep(struct ledger *ledger, const struct ledger_found *found);
+void ledger_resync_keep_told(struct ledger *ledger, const struct pt_rec_head *head);
+
+/* idle_unseen: the dump has no sockets that are only bound; their holds stay. */
+void ledger_resync_sweep(struct ledger *ledger, __u64 ts, bool idle_unseen);
+void ledger_resync_end(struct ledger *ledger, __u64 ts);
+
+/*
  * At the end: the losses after the last record. lost is their number since the
  * start, now (CLOCK_BOOTTIME, ns) the time up to which they can have happened.
  */
@@ -64,6 +78,7 @@ struct ledger_counts {
 	__u64 lost;	/* by the ring, as far as told */
 	__u64 holds;	/* now */
 	__u64 repeated; /* told by a second witness too, and dropped */
+	bool uncertain; /* a loss, and no resync since */
 	__u64 foreign;	/* of sockets that hold nothing here: accepted, or older */
 };
 

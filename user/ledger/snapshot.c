@@ -199,34 +199,95 @@ static bool is_accepted(const struct snapshot *snapshot, const struct index *lis
 			  found) != INDEX_NONE;
 }
 
-static int put_rows(const struct snapshot *snapshot, const struct index *socks,
-		    const struct index *listeners, struct ledger *ledger, __u64 ts)
-{
-	for (__u32 i = 0; i < snapshot->rows_count; i++) {
-		const struct ledger_found *found = &snapshot->rows[i].found;
-		int err;
+/* What a dump and its records say, once their rows are indexed. */
+struct merge {
+	const struct snapshot *snapshot;
+	struct index socks;
+	struct index listeners;
+};
 
-		if (is_told(snapshot, socks, found) || is_accepted(snapshot, listeners, found))
-			continue;
-		err = ledger_found(ledger, found, ts);
-		if (err)
-			return err;
+static int merge_begin(struct merge *merge, struct snapshot *snapshot)
+{
+	int err;
+
+	*merge = (struct merge){ .snapshot = snapshot };
+	err = index_rows(snapshot, &merge->socks);
+	if (!err)
+		err = index_listeners(snapshot, &merge->listeners);
+	if (!err)
+		mark_told(snapshot, &merge->socks);
+	return err;
+}
+
+static void merge_end(struct merge *merge)
+{
+	index_free(&merge->socks);
+	index_free(&merge->listeners);
+}
+
+/* The next row that is a hold from before, from *next = 0 on; NULL: no more. */
+static const struct ledger_found *merge_next(const struct merge *merge, __u32 *next)
+{
+	const struct snapshot *snapshot = merge->snapshot;
+
+	while (*next < snapshot->rows_count) {
+		const struct ledger_found *found = &snapshot->rows[(*next)++].found;
+
+		if (!is_told(snapshot, &merge->socks, found) &&
+		    !is_accepted(snapshot, &merge->listeners, found))
+			return found;
 	}
-	return 0;
+	return NULL;
+}
+
+static int put_rows(const struct merge *merge, struct ledger *ledger, __u64 ts)
+{
+	const struct ledger_found *found;
+	__u32 next = 0;
+	int err = 0;
+
+	while (!err && (found = merge_next(merge, &next)))
+		err = ledger_found(ledger, found, ts);
+	return err;
+}
+
+static void keep_told(const struct snapshot *snapshot, struct ledger *ledger)
+{
+	const struct pt_rec_head *head;
+	size_t position = 0, size;
+	const void *record;
+
+	while ((record = snapshot_record(snapshot, &position, &size)))
+		if (!decode_record(record, size, &head) && record_tells(head))
+			ledger_resync_keep_told(ledger, head);
 }
 
 int snapshot_apply(struct snapshot *snapshot, struct ledger *ledger, __u64 ts)
 {
-	struct index socks = { 0 }, listeners = { 0 };
-	int err = index_rows(snapshot, &socks);
+	struct merge merge;
+	int err = merge_begin(&merge, snapshot) ?: put_rows(&merge, ledger, ts);
 
-	if (!err)
-		err = index_listeners(snapshot, &listeners);
+	merge_end(&merge);
+	return err;
+}
+
+int snapshot_resync(struct snapshot *snapshot, struct ledger *ledger, __u64 ts, bool idle_unseen)
+{
+	const struct ledger_found *found;
+	struct merge merge;
+	__u32 next = 0;
+	int err = merge_begin(&merge, snapshot);
+
 	if (!err) {
-		mark_told(snapshot, &socks);
-		err = put_rows(snapshot, &socks, &listeners, ledger, ts);
+		ledger_resync_begin(ledger);
+		keep_told(snapshot, ledger);
+		while ((found = merge_next(&merge, &next)))
+			ledger_resync_keep(ledger, found);
+		ledger_resync_sweep(ledger, ts, idle_unseen);
+		err = put_rows(&merge, ledger, ts);
 	}
-	index_free(&socks);
-	index_free(&listeners);
+	if (!err)
+		ledger_resync_end(ledger, ts);
+	merge_end(&merge);
 	return err;
 }

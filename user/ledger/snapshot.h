@@ -31,6 +31,14 @@ int snapshot_add_record(struct snapshot *snapshot, const void *record, size_t si
  */
 int snapshot_apply(struct snapshot *snapshot, struct ledger *ledger, __u64 ts);
 
+/*
+ * The same after a loss, for a ledger that has holds: those that the dump does
+ * not have end, `unknown`; what it has and the ledger has not enters. ts: when
+ * the dump began. idle_unseen: the dump lacks sockets that are only bound.
+ * Returns 0 or -ENOMEM.
+ */
+int snapshot_resync(struct snapshot *snapshot, struct ledger *ledger, __u64 ts, bool idle_unseen);
+
 /* The next record that was added, in order, from *position = 0 on; NULL: no more. */
 const void *snapshot_record(const struct snapshot *snapshot, size_t *position, size_t *size);
 

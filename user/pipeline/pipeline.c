@@ -70,14 +70,27 @@ void pipeline_record(struct pipeline *pipeline, const void *record, size_t size)
 	keep_error(pipeline, err ?: ledger_record(pipeline->ledger, head));
 }
 
-void pipeline_snapshot(struct pipeline *pipeline, struct snapshot *snapshot, __u64 ts)
+/* The records that were set aside while the dump ran. */
+static void replay(struct pipeline *pipeline, const struct snapshot *snapshot)
 {
 	size_t position = 0, size;
 	const void *record;
 
-	keep_error(pipeline, snapshot_apply(snapshot, pipeline->ledger, ts));
 	while ((record = snapshot_record(snapshot, &position, &size)))
 		pipeline_record(pipeline, record, size);
+}
+
+void pipeline_snapshot(struct pipeline *pipeline, struct snapshot *snapshot, __u64 ts)
+{
+	keep_error(pipeline, snapshot_apply(snapshot, pipeline->ledger, ts));
+	replay(pipeline, snapshot);
+}
+
+void pipeline_resync(struct pipeline *pipeline, struct snapshot *snapshot, __u64 ts,
+		     bool idle_unseen)
+{
+	keep_error(pipeline, snapshot_resync(snapshot, pipeline->ledger, ts, idle_unseen));
+	replay(pipeline, snapshot);
 }
 
 void pipeline_finish(struct pipeline *pipeline, __u64 lost, __u64 now)

@@ -33,6 +33,10 @@ void pipeline_record(struct pipeline *pipeline, const void *record, size_t size)
  */
 void pipeline_snapshot(struct pipeline *pipeline, struct snapshot *snapshot, __u64 ts);
 
+/* The same after a loss; see snapshot_resync(). */
+void pipeline_resync(struct pipeline *pipeline, struct snapshot *snapshot, __u64 ts,
+		     bool idle_unseen);
+
 /* No more records: what was lost behind the last one. See ledger_finish(). */
 void pipeline_finish(struct pipeline *pipeline, __u64 lost, __u64 now);
 
