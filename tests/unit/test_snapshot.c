@@ -51,7 +51,7 @@ static struct ledger_found row(__u64 sock, __u16 rport)
 
 static void add_row(struct fixture *fixture, struct ledger_found found)
 {
-	assert_int_equal(snapshot_add_row(fixture->snapshot, &found), 0);
+	assert_int_equal(snapshot_add_row(fixture->snapshot, &found, SNAPSHOT_SECOND), 0);
 }
 
 static void add(struct fixture *fixture, const void *record, size_t size)
@@ -256,6 +256,26 @@ static void test_what_vanished_ends_unknown(void **state)
 	assert_int_equal(heard->events[0].reuse, PT_REUSE_SHARED);
 }
 
+/* A row that only the first dump has: it was there, and nothing told of its end. */
+static void test_what_one_dump_skipped_stays(void **state)
+{
+	struct fixture *fixture = *state;
+	struct heard *heard = &fixture->heard;
+	struct ledger_found skipped = row(SOCK, 443), nobody = row(OTHER, 80);
+	struct pt_rec_head gone = rec_release(60 * MS, SOCK);
+
+	alloc(heard, 1 * MS, SOCK, 443, 0);
+	lose(heard, 3 * MS);
+	assert_int_equal(snapshot_add_row(fixture->snapshot, &skipped, SNAPSHOT_FIRST), 0);
+	assert_int_equal(snapshot_add_row(fixture->snapshot, &nobody, SNAPSHOT_FIRST), 0);
+	resync(fixture, false);
+	assert_int_equal(heard->count, 0);
+	gone.lost = 5;
+	tell(heard, gone);
+	assert_int_equal(heard->events[0].end, PT_END_CLOSE);
+	assert_int_equal(heard->events[0].held_ns, 59 * MS);
+}
+
 static void test_what_is_new_enters(void **state)
 {
 	struct fixture *fixture = *state;
@@ -381,6 +401,7 @@ int main(void)
 		WITH_SNAPSHOT(test_one_socket_with_time_waits),
 		WITH_SNAPSHOT(test_accepted_sockets_are_no_holds),
 		WITH_SNAPSHOT(test_what_vanished_ends_unknown),
+		WITH_SNAPSHOT(test_what_one_dump_skipped_stays),
 		WITH_SNAPSHOT(test_what_is_new_enters),
 		WITH_SNAPSHOT(test_a_reuse_across_the_gap_is_unknown),
 		WITH_SNAPSHOT(test_an_end_that_was_told_stays),

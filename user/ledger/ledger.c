@@ -498,8 +498,7 @@ void ledger_resync_begin(struct ledger *ledger)
 	holds_each(&ledger->holds, forget_kept, NULL);
 }
 
-/* The dump's rows say anew what there is of it: the socket, its TIME_WAITs. */
-void ledger_resync_keep(struct ledger *ledger, const struct ledger_found *found)
+void ledger_resync_keep(struct ledger *ledger, const struct ledger_found *found, bool anew)
 {
 	struct port_state *port = holds_port(&ledger->holds, &found->space, found->port);
 	struct hold *hold = port ? found_before(ledger, port, found->sock) : NULL;
@@ -507,6 +506,8 @@ void ledger_resync_keep(struct ledger *ledger, const struct ledger_found *found)
 	if (!hold || hold->kept)
 		return;
 	hold->kept = true;
+	if (!anew)
+		return;
 	hold->had_tw = hold->tws;
 	hold->sock_open = false;
 	holds_tw_clear(&ledger->holds, hold);

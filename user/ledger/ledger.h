@@ -55,12 +55,12 @@ int ledger_found(struct ledger *ledger, const struct ledger_found *found, __u64 
 
 /*
  * After a loss, with a dump at hand (snapshot_resync() has the order): first the
- * holds that go on are kept, by the dump's rows and by the records that came
- * meanwhile and tell an end; then those that are left end, `unknown`; then
- * ledger_found() begins what is new; at last the ledger is certain again.
+ * holds that go on are kept, by the dump's rows (anew: ledger_found() will say
+ * what there is of it) and by the records that came meanwhile and tell an end; then those that are
+ * left end, `unknown`; then ledger_found() begins what is new; at last the ledger is certain again.
  */
 void ledger_resync_begin(struct ledger *ledger);
-void ledger_resync_keep(struct ledger *ledger, const struct ledger_found *found);
+void ledger_resync_keep(struct ledger *ledger, const struct ledger_found *found, bool anew);
 void ledger_resync_keep_told(struct ledger *ledger, const struct pt_rec_head *head);
 
 /* idle_unseen: the dump has no sockets that are only bound; their holds stay. */

@@ -11,6 +11,7 @@
 struct row {
 	struct ledger_found found;
 	bool told; /* by the records: allocated, or gone */
+	enum snapshot_pass pass;
 };
 
 struct snapshot {
@@ -34,7 +35,8 @@ void snapshot_free(struct snapshot *snapshot)
 	free(snapshot);
 }
 
-int snapshot_add_row(struct snapshot *snapshot, const struct ledger_found *row)
+int snapshot_add_row(struct snapshot *snapshot, const struct ledger_found *row,
+		     enum snapshot_pass pass)
 {
 	if (snapshot->rows_count == snapshot->rows_size) {
 		__u32 size = snapshot->rows_size ? 2 * snapshot->rows_size : 256;
@@ -45,7 +47,7 @@ int snapshot_add_row(struct snapshot *snapshot, const struct ledger_found *row)
 		snapshot->rows = rows;
 		snapshot->rows_size = size;
 	}
-	snapshot->rows[snapshot->rows_count++] = (struct row){ .found = *row };
+	snapshot->rows[snapshot->rows_count++] = (struct row){ .found = *row, .pass = pass };
 	return 0;
 }
 
@@ -225,17 +227,18 @@ static void merge_end(struct merge *merge)
 	index_free(&merge->listeners);
 }
 
-/* The next row that is a hold from before, from *next = 0 on; NULL: no more. */
-static const struct ledger_found *merge_next(const struct merge *merge, __u32 *next)
+/* The pass's next row that is a hold from before, from *next = 0 on; NULL: no more. */
+static const struct ledger_found *merge_next(const struct merge *merge, enum snapshot_pass pass,
+					     __u32 *next)
 {
 	const struct snapshot *snapshot = merge->snapshot;
 
 	while (*next < snapshot->rows_count) {
-		const struct ledger_found *found = &snapshot->rows[(*next)++].found;
+		const struct row *row = &snapshot->rows[(*next)++];
 
-		if (!is_told(snapshot, &merge->socks, found) &&
-		    !is_accepted(snapshot, &merge->listeners, found))
-			return found;
+		if (row->pass == pass && !is_told(snapshot, &merge->socks, &row->found) &&
+		    !is_accepted(snapshot, &merge->listeners, &row->found))
+			return &row->found;
 	}
 	return NULL;
 }
@@ -246,9 +249,22 @@ static int put_rows(const struct merge *merge, struct ledger *ledger, __u64 ts)
 	__u32 next = 0;
 	int err = 0;
 
-	while (!err && (found = merge_next(merge, &next)))
+	while (!err && (found = merge_next(merge, SNAPSHOT_SECOND, &next)))
 		err = ledger_found(ledger, found, ts);
 	return err;
+}
+
+/* The second dump says anew what there is of a hold; the first, that it is there. */
+static void keep_rows(const struct merge *merge, struct ledger *ledger)
+{
+	const struct ledger_found *found;
+	__u32 next = 0;
+
+	while ((found = merge_next(merge, SNAPSHOT_SECOND, &next)))
+		ledger_resync_keep(ledger, found, true);
+	next = 0;
+	while ((found = merge_next(merge, SNAPSHOT_FIRST, &next)))
+		ledger_resync_keep(ledger, found, false);
 }
 
 static void keep_told(const struct snapshot *snapshot, struct ledger *ledger)
@@ -273,16 +289,13 @@ int snapshot_apply(struct snapshot *snapshot, struct ledger *ledger, __u64 ts)
 
 int snapshot_resync(struct snapshot *snapshot, struct ledger *ledger, __u64 ts, bool idle_unseen)
 {
-	const struct ledger_found *found;
 	struct merge merge;
-	__u32 next = 0;
 	int err = merge_begin(&merge, snapshot);
 
 	if (!err) {
 		ledger_resync_begin(ledger);
 		keep_told(snapshot, ledger);
-		while ((found = merge_next(&merge, &next)))
-			ledger_resync_keep(ledger, found);
+		keep_rows(&merge, ledger);
 		ledger_resync_sweep(ledger, ts, idle_unseen);
 		err = put_rows(&merge, ledger, ts);
 	}

@@ -19,8 +19,18 @@ struct snapshot;
 struct snapshot *snapshot_new(void);
 void snapshot_free(struct snapshot *snapshot);
 
+/*
+ * A row of the first dump only says that its socket was there: a long dump can
+ * skip one whose neighbour goes meanwhile, so a hold is gone when both lack it.
+ */
+enum snapshot_pass {
+	SNAPSHOT_FIRST,
+	SNAPSHOT_SECOND,
+};
+
 /* Both copy. Return 0 or -ENOMEM. */
-int snapshot_add_row(struct snapshot *snapshot, const struct ledger_found *row);
+int snapshot_add_row(struct snapshot *snapshot, const struct ledger_found *row,
+		     enum snapshot_pass pass);
 int snapshot_add_record(struct snapshot *snapshot, const void *record, size_t size);
 
 /*

@@ -14,13 +14,14 @@
 struct survey {
 	struct snapshot *snapshot;
 	struct ring *ring;
-	struct procs *procs; /* NULL: the dump that only makes cookies */
+	struct procs *procs; /* NULL during the first dump */
 	unsigned int rows;
 };
 
 static struct ledger_found found_of(const struct survey *survey, const struct dump_row *row)
 {
-	const struct pt_owner *owner = row->inode ? procs_owner(survey->procs, row->inode) : NULL;
+	const struct pt_owner *owner =
+		survey->procs && row->inode ? procs_owner(survey->procs, row->inode) : NULL;
 	struct ledger_found found = {
 		.space = row->space,
 		.family = row->family,
@@ -50,10 +51,9 @@ static int on_row(const struct dump_row *row, void *data)
 		if (count < 0)
 			return count;
 	}
-	if (!survey->procs)
-		return 0;
 	found = found_of(survey, row);
-	return snapshot_add_row(survey->snapshot, &found);
+	return snapshot_add_row(survey->snapshot, &found,
+				survey->procs ? SNAPSHOT_SECOND : SNAPSHOT_FIRST);
 }
 
 int survey_take(struct snapshot *snapshot, struct ring *ring, const struct dump_options *options,
