@@ -60,14 +60,15 @@ struct port_facts {
 	__u64 start; /* of the search; 0: missed */
 };
 
-static __always_inline void emit_port(enum pt_kind kind, struct sock *sk, struct port_facts facts)
+static __always_inline void emit_port(enum pt_kind kind, struct sock *sk, __u64 id,
+				      struct port_facts facts)
 {
 	struct pt_rec_port *rec;
 
 	rec = record_reserve(sizeof(*rec));
 	if (!rec)
 		return;
-	head_fill(&rec->head, kind, sizeof(*rec), &sk->__sk_common, sock_id_make(sk), facts.port);
+	head_fill(&rec->head, kind, sizeof(*rec), &sk->__sk_common, id, facts.port);
 	rec->head.proto = facts.proto;
 	rec->head.vrf = facts.vrf;
 	tuple_fill(&rec->tuple, &sk->__sk_common);
@@ -98,7 +99,12 @@ static __always_inline void emit_alloc(struct sock *sk, struct port_facts facts)
 
 	if (*last == id)
 		*last = 0;
-	emit_port(PT_REC_ALLOC, sk, facts);
+	emit_port(PT_REC_ALLOC, sk, id, facts);
+}
+
+static __always_inline void emit_fail(struct sock *sk, struct port_facts facts)
+{
+	emit_port(PT_REC_FAIL, sk, sock_id_make(sk), facts);
 }
 
 static __always_inline void emit_head(enum pt_kind kind, struct sock *sk, __u64 id, __u8 proto)

@@ -115,7 +115,7 @@ static __always_inline void connect_refused(struct sock *sk, struct inflight *sl
 	if (!error)
 		facts.flags |= PT_F_NO_ERRNO;
 	if (wanted(&sk->__sk_common, facts.port))
-		emit_port(PT_REC_FAIL, sk, facts);
+		emit_fail(sk, facts);
 }
 
 /* A socket that was bound chose its peer: where to, for the hold it has. */
@@ -135,13 +135,14 @@ static __always_inline void connect_done_unseen(struct sock *sk, struct inflight
 	struct port_facts facts = { .via = slot ? PT_VIA_CONNECT : PT_VIA_UNKNOWN,
 				    .port = sock_port(sk),
 				    .proto = IPPROTO_TCP,
-				    .vrf = bucket_vrf(sk),
 				    .flags = PT_F_SECOND };
 
+	if (!port_wanted(facts.port))
+		return;
+	facts.vrf = bucket_vrf(sk);
 	if (slot)
 		facts.start = slot->start;
-	if (wanted(&sk->__sk_common, facts.port))
-		emit_alloc(sk, facts);
+	emit_alloc(sk, facts);
 }
 
 static __always_inline int connect_end(struct sock *sk, int ret)
@@ -254,7 +255,7 @@ int BPF_PROG(csk_get_port_end, struct sock *sk, unsigned short snum, int ret)
 		/* 1 until 5.18 (7a7160edf1bf); bind() and listen() say EADDRINUSE */
 		facts.error = ret > 0 ? -EADDRINUSE : ret;
 		facts.vrf = socket_vrf(sk);
-		emit_port(PT_REC_FAIL, sk, facts);
+		emit_fail(sk, facts);
 	} else if ((!slot || !slot->told) && !(snum && facts.via == PT_VIA_LISTEN)) {
 		facts.vrf = bucket_vrf(sk);
 		facts.flags = PT_F_SECOND;
@@ -276,14 +277,13 @@ static __always_inline int bind_end(struct sock *sk, enum pt_via via, int ret)
 	if (!slot || slot->call != CALL_GET_PORT)
 		return 0;
 	if (ret && wanted(&sk->__sk_common, slot->port))
-		emit_port(PT_REC_FAIL, sk,
-			  (struct port_facts){
-				  .via = via == PT_VIA_FIXED && !slot->port ? PT_VIA_BIND : via,
-				  .port = slot->port,
-				  .proto = IPPROTO_TCP,
-				  .vrf = socket_vrf(sk),
-				  .error = ret,
-				  .start = slot->start });
+		emit_fail(sk, (struct port_facts){
+				      .via = via == PT_VIA_FIXED && !slot->port ? PT_VIA_BIND : via,
+				      .port = slot->port,
+				      .proto = IPPROTO_TCP,
+				      .vrf = socket_vrf(sk),
+				      .error = ret,
+				      .start = slot->start });
 	inflight_end(slot);
 	return 0;
 }
@@ -544,7 +544,7 @@ static __always_inline void udp_refused(struct sock *sk, struct port_facts facts
 		facts.flags |= PT_F_NO_ERRNO;
 	else
 		facts.error = facts.via == PT_VIA_AUTOBIND ? -EAGAIN : -EADDRINUSE;
-	emit_port(PT_REC_FAIL, sk, facts);
+	emit_fail(sk, facts);
 }
 
 static __always_inline void udp_tell(struct sock *sk, unsigned short snum, int ret, __u32 flags)

@@ -159,17 +159,19 @@ static void test_alloc_of_which_little_is_known(void **state)
 static void test_fail_with_blockers(void **state)
 {
 	struct pt_event ev = event_of(PT_EV_FAIL);
+	struct pt_blocker blockers[2];
 
 	(void)state;
 	ev.via = PT_VIA_FIXED;
 	ev.error = EADDRINUSE;
 	ev.search_ns = 200;
+	ev.blockers = blockers;
 	ev.blockers_count = 2;
 	ev.blockers_total = 12;
-	ev.blockers[0] = (struct pt_blocker){
+	blockers[0] = (struct pt_blocker){
 		.owner = { .known = true, .pid = 911, .comm = "nginx" }, .age_ns = 7000
 	};
-	ev.blockers[1] = (struct pt_blocker){ .laddr = { [10] = 0xff, 0xff, 10, 0, 0, 5 },
+	blockers[1] = (struct pt_blocker){ .laddr = { [10] = 0xff, 0xff, 10, 0, 0, 5 },
 					      .raddr = { [10] = 0xff, 0xff, 10, 96, 4, 7 },
 					      .rport = 443,
 					      .time_wait = true,

@@ -105,10 +105,10 @@ struct pt_event {
 	__u32 prev_pid; /* of the hold that ended last */
 	char prev_comm[PT_COMM_LEN];
 	/* fail */
-	int error; /* positive errno; 0: not known */
-	struct pt_blocker blockers[PT_BLOCKERS_MAX];
-	unsigned int blockers_count;
-	__u64 blockers_total; /* PT_UNKNOWN: the ledger cannot tell */
+	int error;			   /* positive errno; 0: not known */
+	const struct pt_blocker *blockers; /* valid as long as the event */
+	unsigned int blockers_count;	   /* at most PT_BLOCKERS_MAX */
+	__u64 blockers_total;		   /* PT_UNKNOWN: the ledger cannot tell */
 	/* time_wait, free */
 	__u64 open_ns;
 	bool fin_wait2;

@@ -18,7 +18,8 @@ struct ledger {
 	__u64 last_record_ts; /* raw */
 	__u64 last_event_ts;  /* what users saw last; never goes back */
 	bool uncertain;	      /* records are missing: who holds what is not known */
-	__u64 certain_since;  /* the last resync, CLOCK_BOOTTIME, ns; 0: none */
+	struct pt_blocker blockers[PT_BLOCKERS_MAX]; /* of the last refusal */
+	__u64 certain_since; /* the last resync, CLOCK_BOOTTIME, ns; 0: none */
 };
 
 /* Clocks of two CPUs can differ by a little: never a negative time. */
@@ -89,9 +90,9 @@ static __u64 cookie_of(const struct pt_rec_head *head, __u64 sock)
 	return pt_space_has_cookies(&space) ? sock : 0;
 }
 
-static struct pt_event event_of(const struct pt_rec_head *head, enum pt_event_type type)
+static void event_init(struct pt_event *ev, const struct pt_rec_head *head, enum pt_event_type type)
 {
-	return (struct pt_event){
+	*ev = (struct pt_event){
 		.type = type,
 		.ts = head->ts,
 		.space = space_of(head),
@@ -108,18 +109,16 @@ static struct pt_event event_of(const struct pt_rec_head *head, enum pt_event_ty
 }
 
 /* An event of a hold, told by a record of its socket or of its TIME_WAIT. */
-static struct pt_event event_of_hold(const struct pt_rec_head *head, const struct hold *hold,
-				     enum pt_event_type type)
+static void event_init_of_hold(struct pt_event *ev, const struct pt_rec_head *head,
+			       const struct hold *hold, enum pt_event_type type)
 {
-	struct pt_event ev = event_of(head, type);
-
-	ev.space.vrf = hold->vrf;
-	ev.family = hold->family;
-	ev.sock = cookie_of(head, hold->sock);
-	ev.via = hold->via;
-	ev.owner = hold->owner;
-	event_set_tuple(&ev, &hold->tuple);
-	return ev;
+	event_init(ev, head, type);
+	ev->space.vrf = hold->vrf;
+	ev->family = hold->family;
+	ev->sock = cookie_of(head, hold->sock);
+	ev->via = hold->via;
+	ev->owner = hold->owner;
+	event_set_tuple(ev, &hold->tuple);
 }
 
 static struct pt_owner owner_of(const struct pt_rec_port *rec)
@@ -160,8 +159,9 @@ static __u64 open_ns(const struct hold *hold, __u64 held_ns)
 static void hold_end(struct ledger *ledger, const struct pt_rec_head *head, struct port_state *port,
 		     struct hold *hold, enum pt_end end)
 {
-	struct pt_event ev = event_of_hold(head, hold, PT_EV_FREE);
+	struct pt_event ev;
 
+	event_init_of_hold(&ev, head, hold, PT_EV_FREE);
 	ev.end = end;
 	/* found gone: since when is not known */
 	ev.held_ns = end == PT_END_UNKNOWN ? PT_UNKNOWN : elapsed(hold->since, head->ts);
@@ -233,7 +233,7 @@ static int on_tw_begin(struct ledger *ledger, const struct pt_rec_head *head)
 	hold->open_until = head->ts;
 	if (head->flags & PT_F_SOCK_GONE)
 		hold->sock_open = false;
-	ev = event_of_hold(head, hold, PT_EV_TIME_WAIT);
+	event_init_of_hold(&ev, head, hold, PT_EV_TIME_WAIT);
 	ev.open_ns = elapsed(hold->since, hold->open_until);
 	ev.fin_wait2 = head->flags & PT_F_FIN_WAIT2;
 	ev.holders = holders_known(ledger, port);
@@ -359,7 +359,7 @@ static int alloc_new(struct ledger *ledger, const struct pt_rec_port *rec, struc
 	hold->tuple = rec->tuple;
 	hold->owner = owner_of(rec);
 	hold->since = rec->head.ts;
-	ev = event_of_hold(&rec->head, hold, PT_EV_ALLOC);
+	event_init_of_hold(&ev, &rec->head, hold, PT_EV_ALLOC);
 	if (rec->head.flags & PT_F_SEARCHED)
 		ev.search_ns = rec->search_ns;
 	ev.holders = holders_known(ledger, port);
@@ -436,8 +436,9 @@ static void tell_found(struct ledger *ledger, const struct pt_rec_head *head,
 		       const struct hold *hold, struct port_state *port, enum pt_event_type type,
 		       bool fin_wait2)
 {
-	struct pt_event ev = event_of_hold(head, hold, type);
+	struct pt_event ev;
 
+	event_init_of_hold(&ev, head, hold, type);
 	ev.holders = holders_known(ledger, port);
 	ev.fin_wait2 = fin_wait2;
 	if (type == PT_EV_ALLOC)
@@ -575,14 +576,10 @@ static bool blocks(const struct hold *hold, const struct pt_rec_port *rec)
 	return rec->via != PT_VIA_CONNECT || same_tuple(&hold->tuple, &rec->tuple, rec->head.vrf);
 }
 
-static void add_blocker(struct pt_event *ev, const struct hold *hold)
+static void set_blocker(struct pt_blocker *blocker, const struct pt_event *ev,
+			const struct hold *hold)
 {
-	struct pt_blocker *blocker;
-
-	if (ev->blockers_count == PT_BLOCKERS_MAX)
-		return;
-	blocker = &ev->blockers[ev->blockers_count++];
-	blocker->owner = hold->owner;
+	*blocker = (struct pt_blocker){ .owner = hold->owner };
 	memcpy(blocker->laddr, hold->tuple.laddr, sizeof(blocker->laddr));
 	if (tuple_has_remote(&hold->tuple)) {
 		memcpy(blocker->raddr, hold->tuple.raddr, sizeof(blocker->raddr));
@@ -593,7 +590,7 @@ static void add_blocker(struct pt_event *ev, const struct hold *hold)
 }
 
 /* The holders that the ledger knows. None known: somebody older is in the way. */
-static void fail_set_blockers(const struct ledger *ledger, const struct pt_rec_port *rec,
+static void fail_set_blockers(struct ledger *ledger, const struct pt_rec_port *rec,
 			      const struct port_state *port, struct pt_event *ev)
 {
 	const struct hold *hold;
@@ -602,9 +599,12 @@ static void fail_set_blockers(const struct ledger *ledger, const struct pt_rec_p
 	for (__u32 i = port->first; (hold = holds_at(&ledger->holds, i)); i = hold->next) {
 		if (!blocks(hold, rec))
 			continue;
-		add_blocker(ev, hold);
+		if (total < PT_BLOCKERS_MAX)
+			set_blocker(&ledger->blockers[total], ev, hold);
 		total++;
 	}
+	ev->blockers = ledger->blockers;
+	ev->blockers_count = total < PT_BLOCKERS_MAX ? (unsigned int)total : PT_BLOCKERS_MAX;
 	if (total && !ledger->uncertain)
 		ev->blockers_total = total;
 }
@@ -624,9 +624,10 @@ static void roll_back(struct ledger *ledger, const struct pt_rec_head *head)
 static int on_fail(struct ledger *ledger, const struct pt_rec_head *head)
 {
 	const struct pt_rec_port *rec = decode_port(head);
-	struct pt_event ev = event_of(head, PT_EV_FAIL);
 	struct port_state *port;
+	struct pt_event ev;
 
+	event_init(&ev, head, PT_EV_FAIL);
 	if (head->flags & PT_F_ROLLBACK)
 		roll_back(ledger, head);
 	ev.via = rec->via;
