@@ -88,6 +88,19 @@ static bool may(unsigned int capability)
 	return capng_have_capability(CAPNG_EFFECTIVE, capability);
 }
 
+/* Tracing works without these; something is unknown then. */
+static const struct {
+	unsigned int capability;
+	const char *without;
+	const char *advice;
+} extras[] = {
+	{ CAP_DAC_READ_SEARCH, "no cgroup paths: cgroup is null", "give CAP_DAC_READ_SEARCH" },
+	{ CAP_SYS_PTRACE, "sockets from before the trace have no process, if another user's",
+	  "give CAP_SYS_PTRACE" },
+	{ CAP_SYS_ADMIN, "sockets from before the trace are found in this namespace only",
+	  "give CAP_SYS_ADMIN" },
+};
+
 static void examine_privileges(struct report *report)
 {
 	if (capng_get_caps_process()) {
@@ -99,11 +112,13 @@ static void examine_privileges(struct report *report)
 		     may(CAP_SYS_ADMIN) ? "CAP_SYS_ADMIN" : "CAP_BPF and CAP_PERFMON");
 	else
 		find(report, "privileges", VERDICT_BAD,
-		     "run as root, or give CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE",
+		     "run as root, or give CAP_BPF and CAP_PERFMON (before 5.11 CAP_SYS_RESOURCE "
+		     "too)",
 		     "uid %u, without CAP_BPF and CAP_PERFMON", geteuid());
-	if (!may(CAP_DAC_READ_SEARCH))
-		find(report, "cgroup names", VERDICT_NOTE, "give CAP_DAC_READ_SEARCH",
-		     "cgroup is null in every event");
+	for (size_t i = 0; i < ARRAY_SIZE(extras); i++)
+		if (!may(extras[i].capability))
+			find(report, "privileges", VERDICT_NOTE, extras[i].advice, "%s",
+			     extras[i].without);
 }
 
 static void examine_programs(struct report *report)

@@ -188,8 +188,8 @@ static int explain_failure(int error, const char *what, char *reason, size_t siz
 	/* the verifier says EACCES: that is not about privileges */
 	if (error == -EPERM) {
 		snprintf(reason, size, "%s: the kernel refuses it (%s)", what,
-			 geteuid() ? "tracing needs root, or CAP_BPF, CAP_PERFMON and "
-				     "CAP_SYS_RESOURCE"
+			 geteuid() ? "tracing needs root, or CAP_BPF and CAP_PERFMON, "
+				     "before 5.11 CAP_SYS_RESOURCE too"
 				   : "to root too: a container, lockdown or the host's policy");
 		return -EPERM;
 	}
