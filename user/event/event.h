@@ -150,6 +150,12 @@ static inline __u64 pt_space_cookie(const struct pt_space *space)
 	return pt_space_has_cookies(space) ? space->netns_cookie : 0;
 }
 
+/* The same namespace and protocol, in whichever VRF. */
+static inline bool pt_space_is_same(const struct pt_space *a, const struct pt_space *b)
+{
+	return a->netns_cookie == b->netns_cookie && a->netns == b->netns && a->proto == b->proto;
+}
+
 /* ::ffff:a.b.c.d */
 bool pt_addr_is_v4(const __u8 addr[16]);
 /* 0.0.0.0 or :: */

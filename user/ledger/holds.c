@@ -31,17 +31,11 @@ void holds_free(struct holds *holds)
 	pool_free(&holds->tws);
 }
 
-/* Whatever their VRF. */
-static bool same_space(const struct pt_space *a, const struct pt_space *b)
-{
-	return a->netns_cookie == b->netns_cookie && a->netns == b->netns && a->proto == b->proto;
-}
-
 static bool space_matches(const void *entries, __u32 entry, const void *key)
 {
 	struct space *const *spaces = entries;
 
-	return same_space(&spaces[entry]->id, key);
+	return pt_space_is_same(&spaces[entry]->id, key);
 }
 
 static __u32 space_hash(const struct pt_space *id)
@@ -68,7 +62,7 @@ static struct space *space_first(struct holds *holds, const struct pt_space *id)
 {
 	__u32 entry;
 
-	if (holds->spaces_count && same_space(&holds->spaces[holds->last_space]->id, id))
+	if (holds->spaces_count && pt_space_is_same(&holds->spaces[holds->last_space]->id, id))
 		return holds->spaces[holds->last_space];
 	entry = index_find(&holds->spaces_index, space_hash(id), space_matches, holds->spaces, id);
 	if (entry == INDEX_NONE)

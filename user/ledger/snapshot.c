@@ -161,18 +161,12 @@ static bool is_told(const struct snapshot *snapshot, const struct index *index,
 
 /* ---- accepted sockets -------------------------------------------------------- */
 
-static bool listens(const struct row *rows, const struct ledger_found *found)
-{
-	const struct ledger_found *other = &rows->found;
-
-	return other->listening && other->port == found->port &&
-	       other->space.netns_cookie == found->space.netns_cookie &&
-	       other->space.netns == found->space.netns && other->space.proto == found->space.proto;
-}
-
 static bool listener_matches(const void *entries, __u32 entry, const void *key)
 {
-	return listens((const struct row *)entries + entry, key);
+	const struct ledger_found *listener = &((const struct row *)entries)[entry].found;
+	const struct ledger_found *found = key;
+
+	return listener->port == found->port && pt_space_is_same(&listener->space, &found->space);
 }
 
 static __u32 listener_hash(const struct ledger_found *found)

@@ -75,9 +75,8 @@ static bool port_matches(const void *entries, __u32 entry, const void *key)
 	const struct totals_port *row = (const struct totals_port *)entries + entry;
 	const struct pt_event *ev = key;
 
-	return row->port == ev->port && row->space.netns_cookie == ev->space.netns_cookie &&
-	       row->space.netns == ev->space.netns && row->space.vrf == ev->space.vrf &&
-	       row->space.proto == ev->space.proto;
+	return row->port == ev->port && row->space.vrf == ev->space.vrf &&
+	       pt_space_is_same(&row->space, &ev->space);
 }
 
 static struct totals_count *port_count(struct totals *totals, const struct pt_event *ev)
