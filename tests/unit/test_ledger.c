@@ -563,9 +563,9 @@ static void test_loss_after_the_last_record(void **state)
 	struct ledger_counts counts;
 
 	alloc(heard, 1 * MS, SOCK, PT_VIA_CONNECT, 443);
-	ledger_finish(heard->ledger, 5, 9 * MS);
+	ledger_lost(heard->ledger, 5, 9 * MS);
 	assert_int_equal(last(heard, 2, PT_EV_LOST)->lost_count, 5);
-	ledger_finish(heard->ledger, 5, 9 * MS);
+	ledger_lost(heard->ledger, 5, 9 * MS);
 	assert_int_equal(heard->count, 2);
 	counts = ledger_counts(heard->ledger);
 	assert_int_equal(counts.records, 1);
@@ -578,11 +578,36 @@ static void test_loss_counter_wraps(void **state)
 	struct heard *heard = *state;
 	struct pt_rec_head rec = rec_release(1 * MS, SOCK);
 
+	rec.lost = 0x7fffffff;
+	tell(heard, rec);
 	rec.lost = 0xfffffffe;
 	tell(heard, rec);
 	rec.lost = 1;
 	tell(heard, rec);
-	assert_int_equal(last(heard, 2, PT_EV_LOST)->lost_count, 3);
+	assert_int_equal(last(heard, 3, PT_EV_LOST)->lost_count, 3);
+}
+
+/* Told without waiting for the next record, and not twice. */
+static void test_loss_that_is_told_before_its_record(void **state)
+{
+	struct heard *heard = *state;
+	struct pt_rec_head rec = rec_release(1 * MS, SOCK);
+
+	tell(heard, rec);
+	ledger_lost(heard->ledger, 7, 5 * MS);
+	assert_int_equal(last(heard, 1, PT_EV_LOST)->lost_count, 7);
+	/* this one found room before the last two were lost */
+	rec.lost = 5;
+	tell(heard, rec);
+	rec.lost = 7;
+	tell(heard, rec);
+	assert_int_equal(heard->count, 1);
+	rec.lost = 9;
+	tell(heard, rec);
+	assert_int_equal(last(heard, 2, PT_EV_LOST)->lost_count, 2);
+	ledger_lost(heard->ledger, 9, 6 * MS);
+	assert_int_equal(heard->count, 2);
+	assert_int_equal(ledger_counts(heard->ledger).lost, 9);
 }
 
 /* Softirq and other CPUs come between the clock and the ring. */
@@ -686,6 +711,7 @@ int main(void)
 		WITH_LEDGER(test_loss_is_told_at_its_place),
 		WITH_LEDGER(test_loss_after_the_last_record),
 		WITH_LEDGER(test_loss_counter_wraps),
+		WITH_LEDGER(test_loss_that_is_told_before_its_record),
 		WITH_LEDGER(test_time_never_goes_back),
 		WITH_LEDGER(test_address_used_again_during_time_wait),
 		WITH_LEDGER(test_many_holds),

@@ -372,12 +372,16 @@ static void resync(struct trace *trace)
 /* Returns 0 or a negative errno. */
 static int run(struct trace *trace)
 {
+	__u64 lost;
 	int count;
 
 	do {
+		lost = loader_lost(trace->loader);
 		count = ring_read(trace->ring);
 		if (count < 0)
 			return count;
+		if (!count)
+			pipeline_lost(trace->pipeline, lost, now_ns(CLOCK_BOOTTIME));
 		if (sink_flush(trace->sink))
 			break;
 		if (!count && reader_is_gone(trace))
@@ -400,7 +404,7 @@ static int drain(struct trace *trace)
 	do {
 		count = ring_read(trace->ring);
 	} while (count > 0);
-	pipeline_finish(trace->pipeline, loader_lost(trace->loader), trace->end);
+	pipeline_lost(trace->pipeline, loader_lost(trace->loader), trace->end);
 	sink_flush(trace->sink); /* the last events stand before the totals */
 	return count;
 }

@@ -689,20 +689,24 @@ static int dispatch(struct ledger *ledger, const struct pt_rec_head *head)
 
 int ledger_record(struct ledger *ledger, const struct pt_rec_head *head)
 {
-	__u32 lost = head->lost - ledger->lost_stamp;
+	/* below 0: stamped before a loss that ledger_lost() told already */
+	__s32 lost = (__s32)(head->lost - ledger->lost_stamp);
 
-	if (lost)
-		tell_loss(ledger, lost, head->ts);
-	ledger->lost_stamp = head->lost;
+	if (lost > 0) {
+		tell_loss(ledger, (__u64)lost, head->ts);
+		ledger->lost_stamp = head->lost;
+	}
 	ledger->last_record_ts = head->ts;
 	ledger->counts.records++;
 	return dispatch(ledger, head);
 }
 
-void ledger_finish(struct ledger *ledger, __u64 lost, __u64 now)
+void ledger_lost(struct ledger *ledger, __u64 lost, __u64 now)
 {
-	if (lost > ledger->counts.lost)
-		tell_loss(ledger, lost - ledger->counts.lost, now);
+	if (lost <= ledger->counts.lost)
+		return;
+	tell_loss(ledger, lost - ledger->counts.lost, now);
+	ledger->lost_stamp = (__u32)lost;
 }
 
 struct ledger_counts ledger_counts(const struct ledger *ledger)

@@ -68,10 +68,11 @@ void ledger_resync_sweep(struct ledger *ledger, __u64 ts, bool idle_unseen);
 void ledger_resync_end(struct ledger *ledger, __u64 ts);
 
 /*
- * At the end: the losses after the last record. lost is their number since the
- * start, now (CLOCK_BOOTTIME, ns) the time up to which they can have happened.
+ * The losses so far, since the start. To be told when every record that was
+ * there before the losses were counted has been taken; now: CLOCK_BOOTTIME, ns.
+ * Without it a loss shows with the next record, whenever that comes.
  */
-void ledger_finish(struct ledger *ledger, __u64 lost, __u64 now);
+void ledger_lost(struct ledger *ledger, __u64 lost, __u64 now);
 
 struct ledger_counts {
 	__u64 records;	/* taken */

@@ -93,9 +93,9 @@ void pipeline_resync(struct pipeline *pipeline, struct snapshot *snapshot, __u64
 	replay(pipeline, snapshot);
 }
 
-void pipeline_finish(struct pipeline *pipeline, __u64 lost, __u64 now)
+void pipeline_lost(struct pipeline *pipeline, __u64 lost, __u64 now)
 {
-	ledger_finish(pipeline->ledger, lost, now);
+	ledger_lost(pipeline->ledger, lost, now);
 }
 
 bool pipeline_is_done(const struct pipeline *pipeline)

@@ -37,8 +37,8 @@ void pipeline_snapshot(struct pipeline *pipeline, struct snapshot *snapshot, __u
 void pipeline_resync(struct pipeline *pipeline, struct snapshot *snapshot, __u64 ts,
 		     bool idle_unseen);
 
-/* No more records: what was lost behind the last one. See ledger_finish(). */
-void pipeline_finish(struct pipeline *pipeline, __u64 lost, __u64 now);
+/* What was lost so far; see ledger_lost(). */
+void pipeline_lost(struct pipeline *pipeline, __u64 lost, __u64 now);
 
 /* Whether count events were shown: further ones are not. */
 bool pipeline_is_done(const struct pipeline *pipeline);
