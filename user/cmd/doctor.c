@@ -121,29 +121,45 @@ static void examine_privileges(struct report *report)
 			     extras[i].without);
 }
 
+static const char refusal_advice[] = "look at the privileges above; a container, lockdown or the "
+				     "host's policy can refuse it too";
+
+/* What is wrong with one program. */
+static void examine_program(struct report *report, const struct loader_program *program)
+{
+	if (program->state == LOADER_MISSING)
+		find(report, "program", VERDICT_BAD,
+		     "run a kernel that porttrace is tested on (docs/development.md)",
+		     "%s: the kernel has no traceable %s(), so it cannot be seen: %s",
+		     program->name, program->function, program->tells);
+	if (program->state == LOADER_REFUSED)
+		find(report, "program", VERDICT_BAD, refusal_advice, "%s on %s() is refused: %s",
+		     program->name, program->function, strerror(program->error));
+}
+
 static void examine_programs(struct report *report)
 {
-	const struct loader_program *programs;
-	size_t count = loader_probe(&programs), ready = 0, absent = 0;
+	const struct loader_program *programs, *refused = NULL;
+	size_t count = loader_probe(&programs);
+	size_t states[LOADER_STATES] = { 0 };
 
 	for (size_t i = 0; i < count; i++) {
-		const struct loader_program *program = &programs[i];
-
-		ready += program->state == LOADER_READY;
-		absent += program->state == LOADER_ABSENT;
-		if (program->state == LOADER_MISSING)
-			find(report, "program", VERDICT_BAD,
-			     "run a kernel that porttrace is tested on (docs/development.md)",
-			     "%s: the kernel has no traceable %s(), so it cannot be seen: %s",
-			     program->name, program->function, program->tells);
-		if (program->state == LOADER_REFUSED)
-			find(report, "program", VERDICT_BAD,
-			     "look at privileges above; a container or lockdown can refuse it too",
-			     "%s on %s() is refused: %s", program->name, program->function,
-			     strerror(program->error));
+		states[programs[i].state]++;
+		if (programs[i].state == LOADER_REFUSED)
+			refused = &programs[i];
 	}
-	find(report, "programs", ready + absent == count ? VERDICT_OK : VERDICT_BAD, NULL,
-	     "%zu of %zu attach; %zu are for other kernels", ready, count, absent);
+	/* for all of them it is one thing to say */
+	if (refused && !states[LOADER_READY]) {
+		find(report, "programs", VERDICT_BAD, refusal_advice, "all %zu are refused: %s",
+		     states[LOADER_REFUSED], strerror(refused->error));
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		examine_program(report, &programs[i]);
+	find(report, "programs",
+	     states[LOADER_READY] + states[LOADER_ABSENT] == count ? VERDICT_OK : VERDICT_BAD, NULL,
+	     "%zu of %zu attach; %zu are for other kernels", states[LOADER_READY], count,
+	     states[LOADER_ABSENT]);
 }
 
 static void examine_range(struct report *report)

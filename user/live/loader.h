@@ -26,6 +26,7 @@ enum loader_state {
 	LOADER_ABSENT,	/* this kernel has not that function, nor needs it */
 	LOADER_MISSING, /* it has not, and a fact goes unseen without it */
 	LOADER_REFUSED, /* the kernel did not take the program */
+	LOADER_STATES,
 };
 
 struct loader_program {
