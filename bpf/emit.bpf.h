@@ -17,7 +17,8 @@ static __always_inline void *record_reserve(__u64 size)
 		return (void *)0;
 	rec = bpf_ringbuf_reserve(&ring, size, 0);
 	if (rec)
-		__builtin_memset(rec, 0, size);
+		/* or clang zeroes byte by byte */
+		__builtin_memset(__builtin_assume_aligned(rec, 8), 0, size);
 	else
 		__sync_fetch_and_add(&lost_records, 1);
 	return rec;
@@ -109,6 +110,7 @@ static __always_inline void emit_fail(struct sock *sk, struct port_facts facts)
 
 static __always_inline void emit_head(enum pt_kind kind, struct sock *sk, __u64 id, __u8 proto)
 {
+	unsigned char state = sk->__sk_common.skc_state;
 	struct pt_rec_head *rec = record_reserve(sizeof(*rec));
 
 	if (!rec)
@@ -116,6 +118,8 @@ static __always_inline void emit_head(enum pt_kind kind, struct sock *sk, __u64 
 	head_fill(rec, kind, sizeof(*rec), &sk->__sk_common, id, sk->__sk_common.skc_num);
 	rec->proto = proto;
 	rec->vrf = proto == IPPROTO_TCP ? PT_VRF_UNKNOWN : 0;
+	/* the state is stored after the port is put */
+	rec->flags = state == TCP_LISTEN ? PT_F_LISTENED : 0;
 	record_submit(rec);
 }
 

@@ -69,6 +69,8 @@ enum pt_flag {
 	PT_F_EXPIRED = 1 << 7,
 	/* TW_END: a connect() took the port and the 4-tuple from it. */
 	PT_F_REUSED = 1 << 8,
+	/* CLOSED, RELEASE: it was a listener. What it accepted may hold its port on. */
+	PT_F_LISTENED = 1 << 10,
 	/* ALLOC, FAIL: the task that asked did so for a process that is not known. */
 	PT_F_NO_OWNER = 1 << 9,
 };

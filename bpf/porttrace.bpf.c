@@ -350,7 +350,7 @@ static __always_inline void tcp_closes(struct sock *sk, unsigned char old)
 		return;
 	if (!port_is_locked(sk))
 		emit_release(sk, id, IPPROTO_TCP);
-	else if (old != TCP_CLOSE && old != TCP_LISTEN)
+	else if (old != TCP_CLOSE)
 		emit_head(PT_REC_CLOSED, sk, id, IPPROTO_TCP);
 }
 

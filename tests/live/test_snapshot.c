@@ -192,6 +192,31 @@ static void after_a_loss_the_ledger_is_put_right(struct scene *scene)
 	assert_int_equal(tracer_stop(tracer), STATUS_DONE);
 }
 
+/* They hold its port on, charged to the listener's owner. */
+static void accepted_sockets_outlive_their_listener(struct scene *scene)
+{
+	int listener, client, server, port;
+	struct tracer *tracer;
+
+	needs_cookies();
+	tracer = trace(scene);
+	listener = net_socket(NET_V4, SOCK_STREAM);
+	assert_int_equal(net_try_bind(listener, NET_V4, 0), 0);
+	assert_int_equal(net_try_listen(listener), 0);
+	port = net_port(listener);
+	client = tcp_connect(NET_V4, port);
+	server = tcp_accept(listener);
+	tracer_expect(tracer, "event=alloc via=bind port=%d holders=1", port);
+	net_close(listener);
+	tracer_expect(tracer, "event=free port=%d end=close", port);
+	tracer_expect(tracer, "event=alloc via=accept port=%d raddr=127.0.0.1 rport=%d pid=%d",
+		      port, net_port(client), getpid());
+	net_close(client);
+	net_close(server);
+	tracer_expect(tracer, "event=free port=%d end=close held_ns=null holders=0", port);
+	assert_int_equal(tracer_stop(tracer), STATUS_DONE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +226,7 @@ int main(void)
 		SCENE_TEST(without_a_snapshot_they_are_not_known),
 		SCENE_TEST(what_moves_meanwhile_is_told_once),
 		SCENE_TEST(after_a_loss_the_ledger_is_put_right),
+		SCENE_TEST(accepted_sockets_outlive_their_listener),
 	};
 
 	return cmocka_run_group_tests(tests, scene_group, scene_group_end);

@@ -107,10 +107,10 @@ static void a_passive_close_frees(struct scene *scene)
 	net_close(pair.client);
 	tcp_wait_count(SERVER, TCP_TIME_WAIT, 1);
 	tracer_expect(scene->tracer, "event=free port=%d end=close holders=0", PORT);
-	net_close(pair.listener);
-	tracer_expect(scene->tracer, "event=free port=%d end=close", SERVER);
 	tracer_sync(scene->tracer);
 	assert_int_equal(tracer_count(scene->tracer, "event=time_wait"), 0);
+	net_close(pair.listener);
+	tracer_expect(scene->tracer, "event=free port=%d end=close", SERVER);
 }
 
 static void without_room_there_is_no_time_wait(struct scene *scene)

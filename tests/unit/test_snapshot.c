@@ -202,6 +202,76 @@ static void test_accepted_sockets_are_no_holds(void **state)
 	assert_int_equal(heard->events[1].sock, OTHER);
 }
 
+/* ---- accepted sockets that outlive their listener ---- */
+
+static void test_accepted_sockets_outlive_their_listener(void **state)
+{
+	struct fixture *fixture = *state;
+	struct heard *heard = &fixture->heard;
+	struct pt_rec_port alloc = rec_port(PT_REC_ALLOC, 1 * MS, SOCK, PT_VIA_BIND, 0);
+	struct pt_rec_head gone = rec_release(5 * MS, SOCK);
+	struct ledger_orphan orphan;
+
+	tell(heard, alloc);
+	gone.flags = PT_F_LISTENED;
+	tell(heard, gone);
+	assert_true(ledger_next_orphan(heard->ledger, &orphan));
+	assert_int_equal(orphan.port, 60609);
+	add_row(fixture, row(CHILD, 5000));
+	add_row(fixture, row(OTHER, 0)); /* somebody bound it meanwhile */
+	heard->count = 0;
+	assert_int_equal(snapshot_adopt(fixture->snapshot, heard->ledger, 6 * MS, &orphan), 0);
+	assert_int_equal(heard->count, 1);
+	assert_int_equal(heard->events[0].via, PT_VIA_ACCEPT);
+	assert_int_equal(heard->events[0].sock, CHILD);
+	/* the listener's owner, not who has it now */
+	assert_int_equal(heard->events[0].owner.pid, 4242);
+	assert_int_equal(heard->events[0].holders, 1);
+	/* once */
+	assert_int_equal(snapshot_adopt(fixture->snapshot, heard->ledger, 7 * MS, &orphan), 0);
+	assert_int_equal(heard->count, 1);
+	gone = rec_release(9 * MS, CHILD);
+	tell(heard, gone);
+	assert_int_equal(heard->events[1].end, PT_END_CLOSE);
+	assert_int_equal(heard->events[1].holders, 0);
+	assert_false(ledger_next_orphan(heard->ledger, &orphan));
+}
+
+/* While another listener has the port, they are its. */
+static void test_another_listener_has_the_port(void **state)
+{
+	struct fixture *fixture = *state;
+	struct heard *heard = &fixture->heard;
+	struct ledger_found listener = row(OTHER, 0);
+	struct ledger_orphan orphan = { .space = listener.space, .port = 60609 };
+
+	listener.listening = true;
+	add_row(fixture, listener);
+	add_row(fixture, row(CHILD, 5000));
+	assert_int_equal(snapshot_adopt(fixture->snapshot, heard->ledger, 6 * MS, &orphan), 0);
+	assert_int_equal(heard->count, 0);
+}
+
+/* A named port: that it listened is told when it closes, before it lets go. */
+static void test_a_named_listener(void **state)
+{
+	struct fixture *fixture = *state;
+	struct heard *heard = &fixture->heard;
+	struct pt_rec_port alloc = rec_port(PT_REC_ALLOC, 1 * MS, SOCK, PT_VIA_FIXED, 0);
+	struct pt_rec_head rec = rec_release(5 * MS, SOCK);
+	struct ledger_orphan orphan;
+
+	tell(heard, alloc);
+	rec.kind = PT_REC_CLOSED;
+	rec.flags = PT_F_LISTENED;
+	tell(heard, rec);
+	assert_false(ledger_next_orphan(heard->ledger, &orphan));
+	rec.kind = PT_REC_RELEASE;
+	rec.flags = 0;
+	tell(heard, rec);
+	assert_true(ledger_next_orphan(heard->ledger, &orphan));
+}
+
 /* ---- after a loss ---- */
 
 static void lose(struct heard *heard, __u64 ts)
@@ -400,6 +470,9 @@ int main(void)
 		WITH_SNAPSHOT(test_connect_takes_a_time_wait_from_before),
 		WITH_SNAPSHOT(test_one_socket_with_time_waits),
 		WITH_SNAPSHOT(test_accepted_sockets_are_no_holds),
+		WITH_SNAPSHOT(test_accepted_sockets_outlive_their_listener),
+		WITH_SNAPSHOT(test_another_listener_has_the_port),
+		WITH_SNAPSHOT(test_a_named_listener),
 		WITH_SNAPSHOT(test_what_vanished_ends_unknown),
 		WITH_SNAPSHOT(test_what_one_dump_skipped_stays),
 		WITH_SNAPSHOT(test_what_is_new_enters),

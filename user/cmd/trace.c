@@ -221,12 +221,12 @@ static void explain_gaps(const struct dump_result *result)
  * Dumps the kernel's tables; records that come meanwhile go into the snapshot.
  * Returns it, to be freed, or NULL with a negative errno in *err.
  */
-static struct snapshot *dump(struct trace *trace, struct dump_result *result, int *err)
+static struct snapshot *dump(struct trace *trace, __u32 netns, const struct port_set *ports,
+			     struct dump_result *result, int *err)
 {
-	const struct filter *filter = &trace->options->filter;
-	struct dump_options options = { .proto = only_proto(filter),
-					.netns = only_netns(filter),
-					.ports = filter->has_ports ? &filter->ports : NULL };
+	struct dump_options options = { .proto = only_proto(&trace->options->filter),
+					.netns = netns,
+					.ports = ports };
 	struct snapshot *snapshot = snapshot_new();
 
 	*err = snapshot ? 0 : -ENOMEM;
@@ -241,12 +241,21 @@ static struct snapshot *dump(struct trace *trace, struct dump_result *result, in
 	return NULL;
 }
 
+/* The same of all that is traced. */
+static struct snapshot *dump_traced(struct trace *trace, struct dump_result *result, int *err)
+{
+	const struct filter *filter = &trace->options->filter;
+
+	return dump(trace, only_netns(filter), filter->has_ports ? &filter->ports : NULL, result,
+		    err);
+}
+
 /* Returns 0 or a negative errno. */
 static int take_snapshot(struct trace *trace)
 {
 	struct dump_result result = { 0 };
 	int err;
-	struct snapshot *snapshot = dump(trace, &result, &err);
+	struct snapshot *snapshot = dump_traced(trace, &result, &err);
 
 	if (snapshot)
 		pipeline_snapshot(trace->pipeline, snapshot, trace->start);
@@ -359,13 +368,46 @@ static void resync(struct trace *trace)
 	int err;
 
 	trace->resynced_at = ts;
-	snapshot = dump(trace, &result, &err);
+	snapshot = dump_traced(trace, &result, &err);
 	if (snapshot)
 		pipeline_resync(trace->pipeline, snapshot, ts, result.bound_idle_unseen);
 	else if (!trace->resync_failed)
 		complain("after the loss, the sockets there are cannot be read: %s",
 			 strerror(-err));
 	trace->resync_failed = !snapshot;
+	snapshot_free(snapshot);
+}
+
+/* The namespace of all of them; 0: they have several. */
+static __u32 common_netns(const struct ledger_orphan *orphans, unsigned int count)
+{
+	for (unsigned int i = 1; i < count; i++)
+		if (orphans[i].space.netns != orphans[0].space.netns)
+			return 0;
+	return orphans[0].space.netns;
+}
+
+/*
+ * Sockets that accept() returned share their listener's port. Those that outlive
+ * its hold are found by a dump: one for all listeners that ended meanwhile.
+ */
+static void look_after_orphans(struct trace *trace)
+{
+	struct ledger_orphan orphans[LEDGER_ORPHANS_MAX];
+	__u64 ts = now_ns(CLOCK_BOOTTIME);
+	struct dump_result result = { 0 };
+	struct port_set ports = { 0 };
+	struct snapshot *snapshot;
+	unsigned int count = 0;
+	int err;
+
+	while (count < LEDGER_ORPHANS_MAX && pipeline_next_orphan(trace->pipeline, &orphans[count]))
+		port_set_add(&ports, orphans[count++].port);
+	if (!count || !trace->found.surveyed)
+		return;
+	snapshot = dump(trace, common_netns(orphans, count), &ports, &result, &err);
+	if (snapshot)
+		pipeline_adopt(trace->pipeline, snapshot, ts, orphans, count);
 	snapshot_free(snapshot);
 }
 
@@ -388,6 +430,8 @@ static int run(struct trace *trace)
 			return -EPIPE;
 		if (!count && resync_is_due(trace))
 			resync(trace);
+		if (!count)
+			look_after_orphans(trace);
 		if (!count && ring_wait(trace->ring))
 			return -errno;
 	} while (!is_over(trace));

@@ -135,6 +135,12 @@ int pt_event_from_name(const char *name);
 int pt_via_from_name(const char *name);
 int pt_proto_from_name(const char *name);
 
+/* Found by a dump: a hold of which the allocation was not seen. */
+static inline bool pt_via_is_found(enum pt_via via)
+{
+	return via == PT_VIA_SNAPSHOT || via == PT_VIA_ACCEPT;
+}
+
 /* Whether via means that the kernel chose the port: 1, 0, or -1 not known. */
 int pt_via_ephemeral(enum pt_via via);
 

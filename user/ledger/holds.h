@@ -27,6 +27,7 @@ struct hold {
 	__u32 vrf;
 	bool sock_open; /* the socket itself still holds */
 	bool connected; /* since it was bound */
+	bool listened;	/* what it accepted may hold the port on */
 	bool had_tw;	/* resync: its TIME_WAIT was told before */
 	bool kept;	/* resync: the dump has it too, or a record tells its end */
 	__u8 family;

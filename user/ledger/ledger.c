@@ -19,6 +19,8 @@ struct ledger {
 	__u64 last_event_ts;  /* what users saw last; never goes back */
 	bool uncertain;	      /* records are missing: who holds what is not known */
 	struct pt_blocker blockers[PT_BLOCKERS_MAX]; /* of the last refusal */
+	struct ledger_orphan orphans[LEDGER_ORPHANS_MAX];
+	unsigned int orphans_first, orphans_count;
 	__u64 certain_since; /* the last resync, CLOCK_BOOTTIME, ns; 0: none */
 };
 
@@ -156,9 +158,33 @@ static __u64 open_ns(const struct hold *hold, __u64 held_ns)
 	return hold->connected && pt_via_ephemeral(hold->via) != 1 ? PT_UNKNOWN : held_ns;
 }
 
+static void add_orphan(struct ledger *ledger, const struct pt_event *ev)
+{
+	unsigned int place = ledger->orphans_first + ledger->orphans_count;
+
+	if (ledger->orphans_count == LEDGER_ORPHANS_MAX) {
+		ledger->counts.unlooked++;
+		return;
+	}
+	ledger->orphans[place % LEDGER_ORPHANS_MAX] =
+		(struct ledger_orphan){ ev->space, ev->port, ev->owner };
+	ledger->orphans_count++;
+}
+
+bool ledger_next_orphan(struct ledger *ledger, struct ledger_orphan *orphan)
+{
+	if (!ledger->orphans_count)
+		return false;
+	*orphan = ledger->orphans[ledger->orphans_first];
+	ledger->orphans_first = (ledger->orphans_first + 1) % LEDGER_ORPHANS_MAX;
+	ledger->orphans_count--;
+	return true;
+}
+
 static void hold_end(struct ledger *ledger, const struct pt_rec_head *head, struct port_state *port,
 		     struct hold *hold, enum pt_end end)
 {
+	bool listened = hold->listened;
 	struct pt_event ev;
 
 	event_init_of_hold(&ev, head, hold, PT_EV_FREE);
@@ -174,6 +200,8 @@ static void hold_end(struct ledger *ledger, const struct pt_rec_head *head, stru
 		port->free_since = head->ts;
 	ev.holders = holders_known(ledger, port);
 	emit(ledger, &ev);
+	if (listened)
+		add_orphan(ledger, &ev);
 }
 
 /*
@@ -196,7 +224,10 @@ static void on_closed(struct ledger *ledger, const struct pt_rec_head *head)
 	struct port_state *port;
 	struct hold *hold = find_hold(ledger, head, 0, &port);
 
-	if (hold && !hold->open_until)
+	if (!hold)
+		return;
+	hold->listened |= head->flags & PT_F_LISTENED;
+	if (!hold->open_until)
 		hold->open_until = head->ts;
 }
 
@@ -208,6 +239,7 @@ static void on_release(struct ledger *ledger, const struct pt_rec_head *head)
 	if (!hold)
 		return;
 	hold->sock_open = false;
+	hold->listened |= head->flags & PT_F_LISTENED;
 	if (!hold->tws)
 		hold_end(ledger, head, port, hold, PT_END_CLOSE);
 }
@@ -413,7 +445,7 @@ static struct hold *found_hold(struct ledger *ledger, const struct ledger_found 
 	hold->vrf = found->space.vrf;
 	hold->sock_open = !found->time_wait;
 	hold->family = found->family;
-	hold->via = PT_VIA_SNAPSHOT;
+	hold->via = found->accepted ? PT_VIA_ACCEPT : PT_VIA_SNAPSHOT;
 	hold->tuple = found->tuple;
 	hold->owner = found->owner;
 	hold->since = PT_UNKNOWN;
@@ -444,6 +476,13 @@ static void tell_found(struct ledger *ledger, const struct pt_rec_head *head,
 	if (type == PT_EV_ALLOC)
 		alloc_set_reuse(ledger, port, false, &ev);
 	emit(ledger, &ev);
+}
+
+bool ledger_holds(struct ledger *ledger, const struct ledger_found *found)
+{
+	struct port_state *port = holds_port(&ledger->holds, &found->space, found->port);
+
+	return port && found_before(ledger, port, found->sock);
 }
 
 int ledger_found(struct ledger *ledger, const struct ledger_found *found, __u64 ts)

@@ -19,6 +19,9 @@
 
 struct ledger;
 
+/* As many wait for ledger_next_orphan(). */
+#define LEDGER_ORPHANS_MAX 256
+
 /* Gets each event; ev and what it points to last for the call only. */
 typedef void (*ledger_emit)(void *data, const struct pt_event *ev);
 
@@ -32,7 +35,7 @@ void ledger_free(struct ledger *ledger);
  */
 int ledger_record(struct ledger *ledger, const struct pt_rec_head *head);
 
-/* A socket that held a port before the trace began; see snapshot.h. */
+/* A socket that holds a port, as a dump found it; see snapshot.h. */
 struct ledger_found {
 	struct pt_space space;
 	__u8 family;
@@ -43,6 +46,14 @@ struct ledger_found {
 	bool listening;
 	bool time_wait; /* the socket is gone, its TIME_WAIT holds */
 	bool fin_wait2; /* or rather an orphan's FIN_WAIT2 */
+	bool accepted;	/* of a listener that is gone, whose owner owner is: via accept */
+};
+
+/* A listener whose hold ended: what it accepted may hold its port on. */
+struct ledger_orphan {
+	struct pt_space space;
+	__u16 port;
+	struct pt_owner owner;
 };
 
 /*
@@ -52,6 +63,15 @@ struct ledger_found {
  * Returns 0 or -ENOMEM.
  */
 int ledger_found(struct ledger *ledger, const struct ledger_found *found, __u64 ts);
+
+/* Whether the ledger has that socket's hold. */
+bool ledger_holds(struct ledger *ledger, const struct ledger_found *found);
+
+/*
+ * The next port that a dump should look at for accepted sockets, oldest first.
+ * Returns false if there is none.
+ */
+bool ledger_next_orphan(struct ledger *ledger, struct ledger_orphan *orphan);
 
 /*
  * After a loss, with a dump at hand (snapshot_resync() has the order): first the
@@ -80,6 +100,7 @@ struct ledger_counts {
 	__u64 holds;	/* now */
 	__u64 repeated; /* told by a second witness too, and dropped */
 	bool uncertain; /* a loss, and no resync since */
+	__u64 unlooked; /* listeners that ended while LEDGER_ORPHANS_MAX waited */
 	__u64 foreign;	/* of sockets that hold nothing here: accepted, or older */
 };
 

@@ -298,3 +298,30 @@ int snapshot_resync(struct snapshot *snapshot, struct ledger *ledger, __u64 ts, 
 	merge_end(&merge);
 	return err;
 }
+
+static int adopt(struct ledger *ledger, const struct ledger_found *row, __u64 ts,
+		 const struct ledger_orphan *orphan)
+{
+	struct ledger_found child = *row;
+
+	if (row->port != orphan->port || !row->tuple.rport ||
+	    !pt_space_is_same(&row->space, &orphan->space) || ledger_holds(ledger, row))
+		return 0;
+	child.owner = orphan->owner;
+	child.accepted = true;
+	return ledger_found(ledger, &child, ts);
+}
+
+int snapshot_adopt(struct snapshot *snapshot, struct ledger *ledger, __u64 ts,
+		   const struct ledger_orphan *orphan)
+{
+	const struct ledger_found *found;
+	struct merge merge;
+	__u32 next = 0;
+	int err = merge_begin(&merge, snapshot);
+
+	while (!err && (found = merge_next(&merge, SNAPSHOT_SECOND, &next)))
+		err = adopt(ledger, found, ts, orphan);
+	merge_end(&merge);
+	return err;
+}

@@ -49,6 +49,14 @@ int snapshot_apply(struct snapshot *snapshot, struct ledger *ledger, __u64 ts);
  */
 int snapshot_resync(struct snapshot *snapshot, struct ledger *ledger, __u64 ts, bool idle_unseen);
 
+/*
+ * After a listener's hold ended: the sockets that it accepted and that hold its
+ * port on enter, `accept`, charged to its owner.
+ * Returns 0 or -ENOMEM.
+ */
+int snapshot_adopt(struct snapshot *snapshot, struct ledger *ledger, __u64 ts,
+		   const struct ledger_orphan *orphan);
+
 /* The next record that was added, in order, from *position = 0 on; NULL: no more. */
 const void *snapshot_record(const struct snapshot *snapshot, size_t *position, size_t *size);
 

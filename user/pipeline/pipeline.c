@@ -33,7 +33,7 @@ static void on_event(void *data, const struct pt_event *ev)
 		return;
 	keep_error(pipeline, sink_event(pipeline->options.sink, ev));
 	/* --count is of what happens, not of what there was */
-	pipeline->shown += ev->type != PT_EV_LOST && ev->via != PT_VIA_SNAPSHOT;
+	pipeline->shown += ev->type != PT_EV_LOST && !pt_via_is_found(ev->via);
 }
 
 struct pipeline *pipeline_new(const struct pipeline_options *options)
@@ -90,6 +90,19 @@ void pipeline_resync(struct pipeline *pipeline, struct snapshot *snapshot, __u64
 		     bool idle_unseen)
 {
 	keep_error(pipeline, snapshot_resync(snapshot, pipeline->ledger, ts, idle_unseen));
+	replay(pipeline, snapshot);
+}
+
+bool pipeline_next_orphan(struct pipeline *pipeline, struct ledger_orphan *orphan)
+{
+	return ledger_next_orphan(pipeline->ledger, orphan);
+}
+
+void pipeline_adopt(struct pipeline *pipeline, struct snapshot *snapshot, __u64 ts,
+		    const struct ledger_orphan *orphans, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		keep_error(pipeline, snapshot_adopt(snapshot, pipeline->ledger, ts, &orphans[i]));
 	replay(pipeline, snapshot);
 }
 

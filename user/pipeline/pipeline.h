@@ -37,6 +37,13 @@ void pipeline_snapshot(struct pipeline *pipeline, struct snapshot *snapshot, __u
 void pipeline_resync(struct pipeline *pipeline, struct snapshot *snapshot, __u64 ts,
 		     bool idle_unseen);
 
+/* The next port to dump for accepted sockets; see ledger_next_orphan(). */
+bool pipeline_next_orphan(struct pipeline *pipeline, struct ledger_orphan *orphan);
+
+/* What that dump found for these, then its records; see snapshot_adopt(). */
+void pipeline_adopt(struct pipeline *pipeline, struct snapshot *snapshot, __u64 ts,
+		    const struct ledger_orphan *orphans, unsigned int count);
+
 /* What was lost so far; see ledger_lost(). */
 void pipeline_lost(struct pipeline *pipeline, __u64 lost, __u64 now);
 

@@ -25,7 +25,7 @@ void totals_free(struct totals *totals)
 static void count_alloc(struct totals_count *count, const struct pt_event *ev)
 {
 	/* found, not made: it is held, but was not allocated in this trace */
-	count->allocs += ev->via != PT_VIA_SNAPSHOT;
+	count->allocs += !pt_via_is_found(ev->via);
 	count->held_now++;
 	if (count->held_now > count->held_max)
 		count->held_max = count->held_now;
