@@ -90,7 +90,7 @@ $(BUILD)/tests/demo/workload: tests/demo/workload.c
 # ---- use ----------------------------------------------------------------------
 
 run: deps
-	@$(MAKE) --no-print-directory all $(BUILD)/tests/demo/workload
+	@$(MAKE) --no-print-directory -s all $(BUILD)/tests/demo/workload
 	$(Q)tests/demo/run $(BUILD) $(ARGS)
 
 deps:
@@ -118,15 +118,15 @@ check: deps
 tests: $(UNIT_TESTS) $(LIVE_TESTS) $(BUILD)/porttrace
 
 check-unit check-live:
-	@$(MAKE) --no-print-directory SAN=1 tests
+	@$(MAKE) --no-print-directory -s SAN=1 tests
 	$(Q)tests/run-all $(@:check-%=%)
 
 check-kernels: deps
-	@$(MAKE) --no-print-directory SAN=1 tests
+	@$(MAKE) --no-print-directory -s SAN=1 tests
 	$(Q)tests/run-kernels
 
 bench: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -s all
 	$(Q)tests/bench/run
 
 lint:

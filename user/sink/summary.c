@@ -121,16 +121,22 @@ static void text_skipped(struct out *out, const struct summary *summary)
 		     misses);
 }
 
+static const char *plural(__u64 count)
+{
+	return count == 1 ? "" : "s";
+}
+
 void summary_text(struct out *out, const struct summary *summary)
 {
 	const struct totals_count *all = &summary->totals->all;
 	char took[FORMAT_DURATION_MAX + 1];
 
 	text(out,
-	     "\n%llu allocations, %llu refusals, %llu frees in %s; %llu held now, %llu most "
+	     "\n%llu allocation%s, %llu refusal%s, %llu free%s in %s; %llu held now, %llu most "
 	     "at once.\n",
-	     all->allocs, all->fails, all->frees, duration(summary->duration_ns, took),
-	     all->held_now, all->held_max);
+	     all->allocs, plural(all->allocs), all->fails, plural(all->fails), all->frees,
+	     plural(all->frees), duration(summary->duration_ns, took), all->held_now,
+	     all->held_max);
 	text_skipped(out, summary);
 	text_ports(out, summary->totals);
 	text_processes(out, summary->totals);
