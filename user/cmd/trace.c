@@ -39,7 +39,7 @@ struct trace {
 	__u64 lost;	   /* as of lost_at */
 	__u64 lost_at;	   /* CLOCK_BOOTTIME, ns */
 	__u64 resynced_at; /* the same */
-	bool resync_failed;
+	bool dump_failed;
 	int signals; /* signalfd */
 	__u64 start; /* CLOCK_BOOTTIME, ns */
 	__u64 end;
@@ -237,6 +237,7 @@ static struct snapshot *dump(struct trace *trace, __u32 netns, const struct port
 	trace->snapshot = NULL;
 	if (!*err)
 		return snapshot;
+	pipeline_replay(trace->pipeline, snapshot);
 	snapshot_free(snapshot);
 	return NULL;
 }
@@ -332,12 +333,18 @@ static bool reader_is_gone(const struct trace *trace)
 	return poll(&fd, 1, 0) == 1 && fd.revents & POLLERR;
 }
 
+/* A record that is in no ledger. */
+static int record_error(const struct trace *trace)
+{
+	return pipeline_error(trace->pipeline) ?: trace->snapshot_error;
+}
+
 static bool is_over(const struct trace *trace)
 {
 	__u64 limit = trace->options->duration_ns;
 
-	return pipeline_is_done(trace->pipeline) || pipeline_error(trace->pipeline) ||
-	       signal_came(trace) || (limit && now_ns(CLOCK_BOOTTIME) - trace->start >= limit);
+	return pipeline_is_done(trace->pipeline) || record_error(trace) || signal_came(trace) ||
+	       (limit && now_ns(CLOCK_BOOTTIME) - trace->start >= limit);
 }
 
 /*
@@ -359,7 +366,15 @@ static bool resync_is_due(struct trace *trace)
 	       now - trace->resynced_at >= RESYNC_EVERY_NS;
 }
 
-/* That it fails is told once; holders stay unknown, and it is tried again. */
+/* What the ledger needed a dump for stays unknown: told once until one succeeds. */
+static void note_dump(struct trace *trace, const char *purpose, int err)
+{
+	if (err && !trace->dump_failed)
+		complain("%s: the sockets there are cannot be read: %s", purpose, strerror(-err));
+	trace->dump_failed = err;
+}
+
+/* Holders stay unknown if it fails, and it is tried again. */
 static void resync(struct trace *trace)
 {
 	struct dump_result result = { 0 };
@@ -371,10 +386,7 @@ static void resync(struct trace *trace)
 	snapshot = dump_traced(trace, &result, &err);
 	if (snapshot)
 		pipeline_resync(trace->pipeline, snapshot, ts, result.bound_idle_unseen);
-	else if (!trace->resync_failed)
-		complain("after the loss, the sockets there are cannot be read: %s",
-			 strerror(-err));
-	trace->resync_failed = !snapshot;
+	note_dump(trace, "after the loss", err);
 	snapshot_free(snapshot);
 }
 
@@ -408,6 +420,7 @@ static void look_after_orphans(struct trace *trace)
 	snapshot = dump(trace, common_netns(orphans, count), &ports, &result, &err);
 	if (snapshot)
 		pipeline_adopt(trace->pipeline, snapshot, ts, orphans, count);
+	note_dump(trace, "what a closed listener accepted", err);
 	snapshot_free(snapshot);
 }
 
@@ -496,6 +509,10 @@ static enum exit_status explain_loss(const struct trace *trace)
 {
 	struct ledger_counts counts = pipeline_counts(trace->pipeline);
 
+	if (counts.unlooked)
+		complain("%llu listeners closed faster than their accepted sockets could be looked "
+			 "for; some of these may hold a port unseen",
+			 counts.unlooked);
 	if (!counts.lost)
 		return STATUS_DONE;
 	complain("%llu of %llu records were lost: the buffer of %llu KiB was full; "
@@ -508,7 +525,6 @@ static enum exit_status finish(struct trace *trace, int run_error)
 {
 	int drain_error = drain(trace);
 	int err = run_error ?: drain_error < 0 ? drain_error : 0;
-	int record_error = pipeline_error(trace->pipeline);
 	int out_error;
 
 	summarize(trace);
@@ -524,9 +540,9 @@ static enum exit_status finish(struct trace *trace, int run_error)
 		complain("cannot read the ring: %s", strerror(-err));
 		return STATUS_ERROR;
 	}
-	if (record_error) {
+	if (record_error(trace)) {
 		complain("a record could not be taken into the ledger: %s",
-			 strerror(-record_error));
+			 strerror(-record_error(trace)));
 		return STATUS_ERROR;
 	}
 	return explain_loss(trace);

@@ -70,8 +70,7 @@ void pipeline_record(struct pipeline *pipeline, const void *record, size_t size)
 	keep_error(pipeline, err ?: ledger_record(pipeline->ledger, head));
 }
 
-/* The records that were set aside while the dump ran. */
-static void replay(struct pipeline *pipeline, const struct snapshot *snapshot)
+void pipeline_replay(struct pipeline *pipeline, const struct snapshot *snapshot)
 {
 	size_t position = 0, size;
 	const void *record;
@@ -83,14 +82,14 @@ static void replay(struct pipeline *pipeline, const struct snapshot *snapshot)
 void pipeline_snapshot(struct pipeline *pipeline, struct snapshot *snapshot, __u64 ts)
 {
 	keep_error(pipeline, snapshot_apply(snapshot, pipeline->ledger, ts));
-	replay(pipeline, snapshot);
+	pipeline_replay(pipeline, snapshot);
 }
 
 void pipeline_resync(struct pipeline *pipeline, struct snapshot *snapshot, __u64 ts,
 		     bool idle_unseen)
 {
 	keep_error(pipeline, snapshot_resync(snapshot, pipeline->ledger, ts, idle_unseen));
-	replay(pipeline, snapshot);
+	pipeline_replay(pipeline, snapshot);
 }
 
 bool pipeline_next_orphan(struct pipeline *pipeline, struct ledger_orphan *orphan)
@@ -103,7 +102,7 @@ void pipeline_adopt(struct pipeline *pipeline, struct snapshot *snapshot, __u64 
 {
 	for (unsigned int i = 0; i < count; i++)
 		keep_error(pipeline, snapshot_adopt(snapshot, pipeline->ledger, ts, &orphans[i]));
-	replay(pipeline, snapshot);
+	pipeline_replay(pipeline, snapshot);
 }
 
 void pipeline_lost(struct pipeline *pipeline, __u64 lost, __u64 now)

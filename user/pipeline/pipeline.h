@@ -27,6 +27,9 @@ void pipeline_free(struct pipeline *pipeline);
 /* One record as it came from the ring or a file, aligned to 8. */
 void pipeline_record(struct pipeline *pipeline, const void *record, size_t size);
 
+/* The records of a snapshot whose dump failed: they go on as if it had not been. */
+void pipeline_replay(struct pipeline *pipeline, const struct snapshot *snapshot);
+
 /*
  * What a dump found, as of ts (CLOCK_BOOTTIME, ns), then the records that came
  * while it was taken.
