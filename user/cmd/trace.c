@@ -64,6 +64,7 @@ static const char *output_name(const struct options *options)
 static enum exit_status resolve_names(struct trace *trace)
 {
 	struct filter *filter = &trace->options->filter;
+	char quoted[PARSE_QUOTE_LEN];
 	struct parse_reason why;
 	__u32 inode;
 
@@ -83,7 +84,9 @@ static enum exit_status resolve_names(struct trace *trace)
 		const char *path = cgroup_resolve(trace->cgroups, filter->cgroups.values[i]);
 
 		if (!path) {
-			complain("--cgroup: there is no cgroup (v2) %s", filter->cgroups.values[i]);
+			parse_quote(filter->cgroups.values[i], strlen(filter->cgroups.values[i]),
+				    quoted);
+			complain("--cgroup: there is no cgroup (v2) %s", quoted);
 			return STATUS_USAGE;
 		}
 		filter->cgroups.values[i] = path;
@@ -424,31 +427,37 @@ static void look_after_orphans(struct trace *trace)
 	snapshot_free(snapshot);
 }
 
+/* What is done each time the ring was read empty; lost: counted before that. */
+static int look_around(struct trace *trace, __u64 lost)
+{
+	pipeline_lost(trace->pipeline, lost, now_ns(CLOCK_BOOTTIME));
+	if (reader_is_gone(trace))
+		return -EPIPE;
+	if (resync_is_due(trace))
+		resync(trace);
+	look_after_orphans(trace);
+	return 0;
+}
+
 /* Returns 0 or a negative errno. */
 static int run(struct trace *trace)
 {
+	int count, err = 0;
 	__u64 lost;
-	int count;
 
-	do {
+	while (!err && !is_over(trace)) {
 		lost = loader_lost(trace->loader);
 		count = ring_read(trace->ring);
 		if (count < 0)
 			return count;
-		if (!count)
-			pipeline_lost(trace->pipeline, lost, now_ns(CLOCK_BOOTTIME));
+		if (count < RING_BATCH)
+			err = look_around(trace, lost);
 		if (sink_flush(trace->sink))
-			break;
-		if (!count && reader_is_gone(trace))
-			return -EPIPE;
-		if (!count && resync_is_due(trace))
-			resync(trace);
-		if (!count)
-			look_after_orphans(trace);
-		if (!count && ring_wait(trace->ring))
-			return -errno;
-	} while (!is_over(trace));
-	return 0;
+			return 0; /* sink_end() tells the error again */
+		if (!err && count < RING_BATCH && !pipeline_is_done(trace->pipeline))
+			err = ring_wait(trace->ring);
+	}
+	return err;
 }
 
 /* No new records first; then what is in the ring, all of it. */

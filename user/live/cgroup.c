@@ -28,19 +28,22 @@ struct cgroup_paths {
 	struct index index;
 };
 
-static void find_mount(struct cgroup_paths *paths)
+int cgroup_open_mount(char *path)
 {
 	FILE *mounts = setmntent("/proc/self/mounts", "re");
 	struct mntent *entry;
+	int fd = -1;
 
 	while (mounts && (entry = getmntent(mounts)))
 		if (!strcmp(entry->mnt_type, "cgroup2")) {
-			snprintf(paths->mount, sizeof(paths->mount), "%s", entry->mnt_dir);
-			paths->mount_fd = open(paths->mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+			fd = open(entry->mnt_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+			if (path)
+				snprintf(path, PATH_MAX, "%s", entry->mnt_dir);
 			break;
 		}
 	if (mounts)
 		endmntent(mounts);
+	return fd;
 }
 
 struct cgroup_paths *cgroup_paths_new(void)
@@ -49,8 +52,7 @@ struct cgroup_paths *cgroup_paths_new(void)
 
 	if (!paths)
 		return NULL;
-	paths->mount_fd = -1;
-	find_mount(paths);
+	paths->mount_fd = cgroup_open_mount(paths->mount);
 	return paths;
 }
 

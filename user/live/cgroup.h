@@ -7,6 +7,12 @@
 
 struct cgroup_paths;
 
+/*
+ * The first cgroup2 mount: a descriptor, the caller's, and its path into path
+ * (PATH_MAX bytes; may be NULL). Returns -1 without one.
+ */
+int cgroup_open_mount(char *path);
+
 /* NULL if there is no memory. A host without cgroup2 knows no path. */
 struct cgroup_paths *cgroup_paths_new(void);
 void cgroup_paths_free(struct cgroup_paths *paths);

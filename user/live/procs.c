@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "user/base/index.h"
+#include "user/live/cgroup.h"
 #include "user/base/parse.h"
 
 #define NSEC_PER_SEC 1000000000ULL
@@ -326,22 +326,6 @@ static int read_all(struct procs *procs, DIR *proc)
 	return err;
 }
 
-static int open_cgroup_mount(void)
-{
-	FILE *mounts = setmntent("/proc/self/mounts", "re");
-	struct mntent *entry;
-	int fd = -1;
-
-	while (mounts && (entry = getmntent(mounts)))
-		if (!strcmp(entry->mnt_type, "cgroup2")) {
-			fd = open(entry->mnt_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-			break;
-		}
-	if (mounts)
-		endmntent(mounts);
-	return fd;
-}
-
 struct procs *procs_new(void)
 {
 	struct procs *procs = calloc(1, sizeof(*procs));
@@ -351,7 +335,7 @@ struct procs *procs_new(void)
 	if (!procs || !proc) {
 		err = procs ? -errno : -ENOMEM;
 	} else {
-		procs->cgroup_mount = open_cgroup_mount();
+		procs->cgroup_mount = cgroup_open_mount(NULL);
 		err = read_all(procs, proc);
 		if (procs->cgroup_mount >= 0)
 			close(procs->cgroup_mount);

@@ -7,8 +7,6 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define BATCH 16384
-
 struct ring {
 	struct ring_buffer *buffer;
 	ring_record record;
@@ -23,7 +21,7 @@ static int on_sample(void *data, void *sample, size_t size)
 	struct ring *ring = data;
 
 	ring->record(ring->data, sample, size);
-	return ++ring->batch == BATCH ? -EAGAIN : 0;
+	return ++ring->batch == RING_BATCH ? -EAGAIN : 0;
 }
 
 int ring_watch(struct ring *ring, int fd)

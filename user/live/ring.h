@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #define RING_WAIT_MS 100
+#define RING_BATCH 16384 /* records */
 
 struct ring;
 
@@ -32,9 +33,11 @@ int ring_wait(struct ring *ring);
 int ring_watch(struct ring *ring, int fd);
 
 /*
- * Reads what is there, but no more than a batch, so that the caller can look at
- * its signals even while records come faster than they are read.
- * Returns the number of records, or a negative errno.
+ * Reads what is there, but no more than RING_BATCH, so that the caller can look
+ * at its signals even while records come faster than they are read.
+ * Returns the number of records, or a negative errno. With fewer than RING_BATCH
+ * the ring was empty, if only for a moment: under steady load the next read
+ * finds some again, so that is when to wait, not when a read finds none.
  */
 int ring_read(struct ring *ring);
 

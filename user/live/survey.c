@@ -74,6 +74,6 @@ int survey_take(struct snapshot *snapshot, struct ring *ring, const struct dump_
 		return err;
 	do {
 		count = ring_read(ring);
-	} while (count > 0);
-	return count;
+	} while (count == RING_BATCH);
+	return count < 0 ? count : 0;
 }
