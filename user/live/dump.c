@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if_link.h>
 #include <linux/inet_diag.h>
 #include <linux/nsfs.h>
 #include <linux/rtnetlink.h>
@@ -24,6 +23,7 @@
 #include <unistd.h>
 
 #include "user/base/index.h"
+#include "user/live/diag.h"
 
 #ifndef SO_NETNS_COOKIE /* since 5.14 */
 #define SO_NETNS_COOKIE 71
@@ -31,207 +31,9 @@
 
 #define OWN_NETNS "/proc/thread-self/ns/net"
 #define KERNEL_BTF "/sys/kernel/btf/vmlinux"
-#define TIMER_TIME_WAIT 3 /* idiag_timer, net/ipv4/inet_diag.c */
 #define ATTEMPTS 3
 #define PATIENCE_SECONDS 10 /* the kernel answers at once */
 #define BUFFER_LEN 65536    /* it sends at most 32 KiB */
-
-/* ---- messages -------------------------------------------------------------- */
-
-/* Cuts the first message off. Returns its payload's length, or -EBADMSG. */
-static ssize_t next_message(const char **at, size_t *left, struct nlmsghdr *head,
-			    const char **payload)
-{
-	size_t step;
-
-	if (*left < sizeof(*head))
-		return -EBADMSG;
-	memcpy(head, *at, sizeof(*head));
-	if (head->nlmsg_len < sizeof(*head) || head->nlmsg_len > *left)
-		return -EBADMSG;
-	*payload = *at + sizeof(*head);
-	step = NLMSG_ALIGN((size_t)head->nlmsg_len);
-	step = step < *left ? step : *left;
-	*at += step;
-	*left -= step;
-	return head->nlmsg_len - sizeof(*head);
-}
-
-/*
- * The attribute of that type: its bytes, their number into *len; NULL if there
- * is none before the end or the first malformed one.
- */
-static const char *find_attribute(const char *at, size_t left, __u16 type, size_t *len)
-{
-	struct nlattr head;
-	size_t step;
-
-	while (left >= sizeof(head)) {
-		memcpy(&head, at, sizeof(head));
-		if (head.nla_len < sizeof(head) || head.nla_len > left)
-			return NULL;
-		if ((head.nla_type & NLA_TYPE_MASK) == type) {
-			*len = head.nla_len - sizeof(head);
-			return at + sizeof(head);
-		}
-		step = NLA_ALIGN((size_t)head.nla_len);
-		if (step > left)
-			return NULL;
-		at += step;
-		left -= step;
-	}
-	return NULL;
-}
-
-/* The error in NLMSG_ERROR and, for dumps, in NLMSG_DONE: 0 or below. */
-static int read_error(const char *payload, size_t len, int *error)
-{
-	int value;
-
-	if (len < sizeof(value))
-		return -EBADMSG;
-	memcpy(&value, payload, sizeof(value));
-	if (value > 0 || value < -4095)
-		return -EBADMSG;
-	*error = value;
-	return 0;
-}
-
-static void read_address(__u8 family, const __be32 from[4], __u8 to[16])
-{
-	memset(to, 0, 16);
-	if (family == AF_INET6) {
-		memcpy(to, from, 16);
-		return;
-	}
-	to[10] = to[11] = 0xff;
-	memcpy(to + 12, from, 4);
-}
-
-static void read_row(const struct dump_answer *answer, const struct inet_diag_msg *msg,
-		     struct dump_row *row)
-{
-	*row = (struct dump_row){
-		.space.proto = answer->proto,
-		.family = msg->idiag_family,
-		.state = msg->idiag_state,
-		.port = ntohs(msg->id.idiag_sport),
-		.rport = ntohs(msg->id.idiag_dport),
-		.ifindex = msg->id.idiag_if,
-		.cookie = (__u64)msg->id.idiag_cookie[1] << 32 | msg->id.idiag_cookie[0],
-		.inode = msg->idiag_inode,
-		.uid = msg->idiag_uid,
-	};
-	read_address(row->family, msg->id.idiag_src, row->laddr);
-	read_address(row->family, msg->id.idiag_dst, row->raddr);
-	if (row->space.proto == IPPROTO_TCP && msg->idiag_timer == TIMER_TIME_WAIT) {
-		row->has_tw = true;
-		row->tw_left_ms = msg->idiag_expires;
-	}
-}
-
-static int take_row(struct dump_answer *answer, const char *payload, size_t len)
-{
-	struct inet_diag_msg msg;
-	struct dump_row row;
-	size_t unused;
-
-	if (len < sizeof(msg))
-		return -EBADMSG;
-	memcpy(&msg, payload, sizeof(msg));
-	if (msg.idiag_family != answer->family)
-		return -EBADMSG;
-	read_row(answer, &msg, &row);
-	if (!row.port)
-		return 0;
-	/*
-	 * Asked for SYN_RECV, the kernel also shows request sockets in that
-	 * state. Only a full socket has this attribute.
-	 */
-	if (row.space.proto == IPPROTO_TCP && row.state == TCP_SYN_RECV &&
-	    !find_attribute(payload + NLMSG_ALIGN(sizeof(msg)), len - sizeof(msg),
-			    INET_DIAG_SHUTDOWN, &unused))
-		return 0;
-	return answer->row(&row, answer->data);
-}
-
-static int take_message(struct dump_answer *answer, const struct nlmsghdr *head,
-			const char *payload, size_t len)
-{
-	int err;
-
-	if (head->nlmsg_flags & NLM_F_DUMP_INTR)
-		answer->torn = true;
-	switch (head->nlmsg_type) {
-	case NLMSG_NOOP:
-		return 0;
-	case NLMSG_OVERRUN:
-		answer->torn = true;
-		return 0;
-	case NLMSG_ERROR:
-	case NLMSG_DONE:
-		err = read_error(payload, len, &answer->error);
-		answer->done = !err;
-		return err;
-	case SOCK_DIAG_BY_FAMILY:
-		return take_row(answer, payload, len);
-	default:
-		return -EBADMSG;
-	}
-}
-
-int dump_answer_feed(struct dump_answer *answer, const void *bytes, size_t len)
-{
-	const char *at = bytes, *payload;
-	struct nlmsghdr head;
-	ssize_t size;
-	int err;
-
-	while (len && !answer->done) {
-		size = next_message(&at, &len, &head, &payload);
-		if (size < 0)
-			return (int)size;
-		if (head.nlmsg_seq != answer->seq) /* an earlier dump's */
-			continue;
-		err = take_message(answer, &head, payload, (size_t)size);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-/* Whether IFLA_LINKINFO says that it is a VRF. */
-static bool is_vrf(const char *info, size_t len)
-{
-	const char *kind = info ? find_attribute(info, len, IFLA_INFO_KIND, &len) : NULL;
-
-	return kind && len >= sizeof("vrf") && !memcmp(kind, "vrf", sizeof("vrf"));
-}
-
-int dump_link_parse(const void *bytes, size_t len, __u32 seq, struct dump_link *link)
-{
-	const char *at = bytes, *payload, *info, *master;
-	struct nlmsghdr head;
-	size_t master_len = 0, info_len = 0;
-	ssize_t size = next_message(&at, &len, &head, &payload);
-	int err;
-
-	if (size < 0 || head.nlmsg_seq != seq)
-		return -EBADMSG;
-	if (head.nlmsg_type == NLMSG_ERROR)
-		return read_error(payload, (size_t)size, &err) || !err ? -EBADMSG : err;
-	if (head.nlmsg_type != RTM_NEWLINK || (size_t)size < sizeof(struct ifinfomsg))
-		return -EBADMSG;
-	payload += sizeof(struct ifinfomsg);
-	size -= sizeof(struct ifinfomsg);
-	*link = (struct dump_link){ 0 };
-	master = find_attribute(payload, (size_t)size, IFLA_MASTER, &master_len);
-	if (master && master_len >= sizeof(link->master))
-		memcpy(&link->master, master, sizeof(link->master));
-	info = find_attribute(payload, (size_t)size, IFLA_LINKINFO, &info_len);
-	link->vrf = is_vrf(info, info_len);
-	return 0;
-}
 
 /* ---- one namespace --------------------------------------------------------- */
 
@@ -261,7 +63,9 @@ struct walk {
 struct scope {
 	struct walk *walk;
 	struct pt_space space;
-	int diag, route;    /* sockets inside it */
+	int diag, route; /* sockets inside it */
+	struct range range;
+	bool has_range;
 	bool l3mdev;	    /* VRFs split its TCP port space */
 	__u32 ifindex, vrf; /* of the last look at a device */
 	struct seen *seen;
@@ -287,7 +91,7 @@ static bool same_socket(const void *entries, __u32 entry, const void *key)
  * tables, or as itself and as its TIME_WAIT; a repeated dump shows all again.
  * Returns 1 if row is new, 0 if it is not, or -ENOMEM.
  */
-static int remember(struct scope *scope, const struct dump_row *row)
+static int remember(struct scope *scope, const struct sock_row *row)
 {
 	struct seen *grown, seen = {
 		.cookie = row->cookie,
@@ -342,7 +146,7 @@ static int ask(int fd, const void *request, size_t len)
 	return sent < 0 ? -errno : 0;
 }
 
-static int look_at_link(const struct scope *scope, __u32 ifindex, struct dump_link *link)
+static int look_at_link(const struct scope *scope, __u32 ifindex, struct diag_link *link)
 {
 	struct {
 		struct nlmsghdr head;
@@ -361,13 +165,13 @@ static int look_at_link(const struct scope *scope, __u32 ifindex, struct dump_li
 		len = receive(scope->route, buffer, sizeof(buffer));
 	if (len < 0)
 		return (int)len;
-	return dump_link_parse(buffer, (size_t)len, request.head.nlmsg_seq, link);
+	return diag_link_parse(buffer, (size_t)len, request.head.nlmsg_seq, link);
 }
 
 /* As l3mdev_master_ifindex() does: the device itself, or the one it belongs to. */
 static __u32 find_vrf(const struct scope *scope, __u32 ifindex)
 {
-	struct dump_link link;
+	struct diag_link link;
 	__u32 master;
 
 	if (look_at_link(scope, ifindex, &link))
@@ -381,7 +185,7 @@ static __u32 find_vrf(const struct scope *scope, __u32 ifindex)
 }
 
 /* inet_sk_bound_l3mdev(), include/net/inet_sock.h */
-static __u32 vrf_of(struct scope *scope, const struct dump_row *row)
+static __u32 vrf_of(struct scope *scope, const struct sock_row *row)
 {
 	if (!scope->l3mdev || !row->ifindex || row->space.proto != IPPROTO_TCP)
 		return 0;
@@ -392,7 +196,7 @@ static __u32 vrf_of(struct scope *scope, const struct dump_row *row)
 	return scope->vrf;
 }
 
-static int deliver(struct dump_row *row, void *data)
+static int deliver(struct sock_row *row, void *data)
 {
 	struct scope *scope = data;
 	struct walk *walk = scope->walk;
@@ -414,7 +218,7 @@ static int deliver(struct dump_row *row, void *data)
 }
 
 /* Asks once. Returns how it ended: 0 or a negative errno, of which row's is walk->fatal. */
-static int dump_once(struct scope *scope, struct dump_answer *answer)
+static int dump_once(struct scope *scope, struct diag_answer *answer)
 {
 	struct {
 		struct nlmsghdr head;
@@ -439,7 +243,7 @@ static int dump_once(struct scope *scope, struct dump_answer *answer)
 			answer->torn = true;
 			continue;
 		}
-		err = len < 0 ? (int)len : dump_answer_feed(answer, buffer, (size_t)len);
+		err = len < 0 ? (int)len : diag_answer_feed(answer, buffer, (size_t)len);
 	}
 	return err ?: answer->error;
 }
@@ -447,11 +251,11 @@ static int dump_once(struct scope *scope, struct dump_answer *answer)
 static void dump_table(struct scope *scope, __u8 proto, __u8 family)
 {
 	struct dump_result *result = scope->walk->result;
-	struct dump_answer answer;
+	struct diag_answer answer;
 	int attempt = 0, err;
 
 	do {
-		answer = (struct dump_answer){
+		answer = (struct diag_answer){
 			.family = family, .proto = proto, .row = deliver, .data = scope
 		};
 		err = dump_once(scope, &answer);
@@ -466,6 +270,20 @@ static void dump_table(struct scope *scope, __u8 proto, __u8 family)
 	}
 }
 
+static void end_scope(struct scope *scope, bool whole)
+{
+	struct walk *walk = scope->walk;
+	struct dump_netns netns = { .cookie = scope->space.netns_cookie,
+				    .inode = scope->space.netns,
+				    .whole = whole,
+				    .range = scope->has_range ? &scope->range : NULL };
+
+	index_free(&scope->seen_index);
+	free(scope->seen);
+	if (walk->options->netns_done && !walk->fatal)
+		walk->fatal = walk->options->netns_done(&netns, walk->data);
+}
+
 static void dump_scope(struct scope *scope)
 {
 	static const struct {
@@ -476,14 +294,15 @@ static void dump_scope(struct scope *scope)
 		{ IPPROTO_UDP, AF_INET },
 		{ IPPROTO_UDP, AF_INET6 },
 	};
+	struct dump_result *result = scope->walk->result;
+	unsigned int incomplete = result->incomplete;
 	__u8 proto = scope->walk->options->proto;
 
-	scope->walk->result->namespaces++;
+	result->namespaces++;
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables) && !scope->walk->fatal; i++)
 		if (!proto || proto == tables[i].proto)
 			dump_table(scope, tables[i].proto, tables[i].family);
-	index_free(&scope->seen_index);
-	free(scope->seen);
+	end_scope(scope, result->incomplete == incomplete && !result->missing);
 }
 
 /* In the namespace that the thread is in. Returns a descriptor or a negative errno. */
@@ -532,6 +351,7 @@ static int open_scope(struct scope *scope)
 		return scope->diag < 0 ? scope->diag : scope->route;
 	}
 	scope->l3mdev = l3mdev_splits();
+	scope->has_range = scope->walk->options->netns_done && !range_read(&scope->range);
 	if (getsockopt(scope->diag, SOL_SOCKET, SO_NETNS_COOKIE, &scope->space.netns_cookie, &len))
 		scope->space.netns_cookie = 0;
 	return 0;

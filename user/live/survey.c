@@ -18,7 +18,7 @@ struct survey {
 	unsigned int rows;
 };
 
-static struct ledger_found found_of(const struct survey *survey, const struct dump_row *row)
+static struct ledger_found found_of(const struct survey *survey, const struct sock_row *row)
 {
 	const struct pt_owner *owner =
 		survey->procs && row->inode ? procs_owner(survey->procs, row->inode) : NULL;
@@ -40,7 +40,7 @@ static struct ledger_found found_of(const struct survey *survey, const struct du
 	return found;
 }
 
-static int on_row(const struct dump_row *row, void *data)
+static int on_row(const struct sock_row *row, void *data)
 {
 	struct survey *survey = data;
 	struct ledger_found found;
