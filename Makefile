@@ -27,7 +27,7 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 ALL_CFLAGS := -std=gnu11 $(WARN) -I. -I$(BUILD) -D_GNU_SOURCE -DPORTTRACE_VERSION='"$(VERSION)"' \
 	$(CFLAGS) $(if $(SAN),$(SANITIZE))
 LIBS := -lbpf -lelf -lz -lcap-ng
-TEST_LIBS := -lcmocka -ljansson -lpthread
+TEST_LIBS := -lcmocka -ljansson -lpthread -lbpf
 
 # What each package is for: docs/development.md
 BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libcap-ng-dev

@@ -127,7 +127,7 @@ static __always_inline void emit_release(struct sock *sk, __u64 id, __u8 proto)
 {
 	__u64 *last = released_slot(id);
 
-	if (*last == id)
+	if (*last == id || !enabled)
 		return;
 	*last = id;
 	emit_head(PT_REC_RELEASE, sk, id, proto);
@@ -162,6 +162,27 @@ static __always_inline void emit_tw_end(struct inet_timewait_sock *tw, __u64 id,
 	rec->head.flags = flags;
 	rec->tw = (__u64)tw;
 	rec->taker = taker;
+	record_submit(rec);
+}
+
+/* For the audit: nobody holds that port. */
+static __always_inline void emit_empty(struct net *net, __u16 port, __u32 vrf)
+{
+	struct pt_rec_head *rec = record_reserve(sizeof(*rec));
+
+	if (!rec)
+		return;
+	rec->kind = PT_REC_EMPTY;
+	rec->version = PT_ABI_VERSION;
+	rec->size = sizeof(*rec);
+	rec->lost = (__u32)lost_records;
+	rec->ts = bpf_ktime_get_boot_ns();
+	rec->netns_cookie = netns_cookie(net);
+	rec->netns = net->ns.inum;
+	rec->vrf = vrf;
+	rec->port = port;
+	rec->proto = IPPROTO_TCP;
+	rec->family = AF_INET;
 	record_submit(rec);
 }
 

@@ -33,7 +33,10 @@ enum pt_kind {
 	PT_REC_RELEASE,	  /* struct pt_rec_head: a socket lets its port go */
 	PT_REC_TW_BEGIN,  /* struct pt_rec_tuple: a TIME_WAIT took the port over */
 	PT_REC_TW_END,	  /* struct pt_rec_tw_end: that TIME_WAIT is gone */
+	PT_REC_EMPTY,	  /* struct pt_rec_head: --audit: a port's bucket went; sock is 0 */
 	PT_REC_KINDS,
+	PT_ROW_SOCK = 64, /* struct pt_row */
+	PT_ROW_TW,
 };
 
 /* How the port was obtained. The names that users see: user/event/event.c */
@@ -135,12 +138,27 @@ struct pt_rec_tw_end {
 		      * kernels where its ALLOC can come after this; else 0 */
 };
 
+/*
+ * A socket or TIME_WAIT that an iterator met. Not a record of the ring: these
+ * are read from the iterator's file, one behind the other. head.kind is
+ * PT_ROW_SOCK or PT_ROW_TW, ts and lost are 0; a TIME_WAIT's sock is 0.
+ */
+struct pt_row {
+	struct pt_rec_head head;
+	struct pt_tuple tuple;
+	struct pt_task task; /* who has it open, tid 0; pid 0: that was not asked */
+	__u64 tw;	     /* PT_ROW_TW: address of the TIME_WAIT sock */
+	__u8 state;	     /* TCP_*; of a TIME_WAIT its substate */
+	__u8 reserved[7];
+};
+
 _Static_assert(sizeof(struct pt_rec_head) == 48, "pt_rec_head: 48 bytes");
 _Static_assert(sizeof(struct pt_tuple) == 40, "pt_tuple: 40 bytes");
 _Static_assert(sizeof(struct pt_task) == 64, "pt_task: 64 bytes");
 _Static_assert(sizeof(struct pt_rec_port) == 168, "pt_rec_port: 168 bytes");
 _Static_assert(sizeof(struct pt_rec_tuple) == 96, "pt_rec_tuple: 96 bytes");
 _Static_assert(sizeof(struct pt_rec_tw_end) == 64, "pt_rec_tw_end: 64 bytes");
+_Static_assert(sizeof(struct pt_row) == 168, "pt_row: 168 bytes");
 _Static_assert(__builtin_offsetof(struct pt_rec_head, flags) == 40, "flags at 40");
 _Static_assert(__builtin_offsetof(struct pt_rec_port, task) == 88, "task at 88");
 

@@ -10,6 +10,7 @@
  * slot, and what slips through the ledger knows already.
  */
 #include "emit.bpf.h"
+#include "iterate.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -406,7 +407,8 @@ static __always_inline int tw_begin(struct inet_timewait_sock *tw, struct sock *
 	/* tcp_time_wait() goes on to tcp_done(): the socket lets go at once */
 	if (!port_is_locked(sk)) {
 		flags |= PT_F_SOCK_GONE;
-		*released_slot(id) = id;
+		if (enabled)
+			*released_slot(id) = id;
 	}
 	emit_tuple(PT_REC_TW_BEGIN, sk, id, (__u64)tw, flags);
 	return 0;
@@ -477,6 +479,34 @@ int BPF_PROG(twsk_bind_unhash, struct inet_timewait_sock *tw)
 		flags = PT_F_EXPIRED;
 	/* with cookies the taker's ALLOC came before, from under the same lock */
 	emit_tw_end(tw, id, tb->l3mdev, flags, has_sock_cookie ? 0 : (__u64)taker);
+	return 0;
+}
+
+/* ---- the audit ------------------------------------------------------------- */
+
+/* The current task's connect() was just given that port, and it is taken back. */
+static __always_inline bool is_rollback(__u16 port)
+{
+	__u64 task = bpf_get_current_task();
+	struct inflight *slot = inflight_slot(task);
+
+	return slot->task == task && slot->sk && slot->told && slot->told_port == port;
+}
+
+/*
+ * The kernel's own word that a port is empty, under the bucket's lock. A function
+ * of its own since 6.18, and asked for by --audit only.
+ */
+SEC("fentry/inet_bind_bucket_destroy")
+int BPF_PROG(bucket_destroy, struct inet_bind_bucket *tb)
+{
+	struct net *net = tb->ib_net.net;
+	__u16 port = tb->port;
+
+	if (tb->bhash2.first || !port_wanted(port) ||
+	    (wanted_netns && net->ns.inum != wanted_netns) || is_rollback(port))
+		return 0;
+	emit_empty(net, port, tb->l3mdev);
 	return 0;
 }
 

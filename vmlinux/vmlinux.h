@@ -41,8 +41,11 @@ enum {
 	SOCK_BINDPORT_LOCK = 8,	 /* include/net/sock.h */
 	TCP_SYN_SENT = 2,	 /* include/net/tcp_states.h */
 	TCP_FIN_WAIT2 = 5,
+	TCP_TIME_WAIT = 6,
 	TCP_CLOSE = 7,
 	TCP_LISTEN = 10,
+	TCP_NEW_SYN_RECV = 12,
+	SOCKFS_MAGIC = 0x534f434b, /* include/uapi/linux/magic.h */
 };
 
 /* include/uapi/linux/bpf.h; BPF CO-RE needs no more of it */
@@ -104,8 +107,15 @@ struct socket {
 	struct sock *sk;
 };
 
+struct hlist_head {
+	struct hlist_node *first;
+};
+
 struct inet_bind_bucket {
+	possible_net_t ib_net;
 	int l3mdev;
+	unsigned short port;
+	struct hlist_head bhash2; /* since 6.8 or so; read where it is */
 };
 
 struct inet_connection_sock {
@@ -127,13 +137,71 @@ struct inet_timewait_sock {
 	struct inet_bind_bucket *tw_tb;
 };
 
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+struct cred {
+	kuid_t uid;
+};
+
 struct task_struct {
 	unsigned int flags;
 	int pid;
 	int tgid;
 	__u64 start_boottime;
 	struct task_struct *group_leader;
+	const struct cred *cred;
+	struct css_set *cgroups;
 	char comm[16];
+};
+
+struct super_block {
+	unsigned long s_magic;
+};
+
+struct inode {
+	struct super_block *i_sb;
+};
+
+struct file {
+	void *private_data; /* of a socket: its struct socket */
+	struct inode *f_inode;
+};
+
+struct udp_sock; /* begins with a struct sock */
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	struct file *file;
+};
+
+struct bpf_iter__tcp {
+	struct bpf_iter_meta *meta;
+	struct sock_common *sk_common;
+};
+
+struct bpf_iter__udp {
+	struct bpf_iter_meta *meta;
+	struct udp_sock *udp_sk;
 };
 
 /* Only ever passed on, never read. */
@@ -141,6 +209,7 @@ struct inet_timewait_death_row;
 struct inet_hashinfo;
 struct inet_bind2_bucket;
 struct inet_bind_hashbucket;
+struct hlist_node;
 
 #pragma clang attribute pop
 

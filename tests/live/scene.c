@@ -87,16 +87,21 @@ int scene_teardown(void **state)
 	return setns(first_netns, CLONE_NEWNET);
 }
 
+void scene_skip(const char *reason)
+{
+	print_message("skipped: %s\n", reason);
+	current.done = true;
+	skip();
+}
+
 void scene_needs_icount(void)
 {
 	const char *icount = getenv("LIVE_ICOUNT");
 
 	if (icount && !strcmp(icount, "1"))
 		return;
-	print_message("skipped: it waits long or measures time, which only guests that count "
-		      "instructions do well (LIVE_ICOUNT=1)\n");
-	current.done = true;
-	skip();
+	scene_skip("it waits long or measures time, which only guests that count instructions do "
+		   "well (LIVE_ICOUNT=1)");
 }
 
 /* Holds that a dump found were not allocated in this trace. */

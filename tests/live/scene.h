@@ -44,6 +44,9 @@ int scene_group_end(void **state);
 /* The last test of a group with the shared tracer. */
 void scene_test_end(struct scene *scene);
 
+/* Skips the test; the reason is printed: which probe found what. */
+void scene_skip(const char *reason);
+
 /* Skips the test unless waiting costs nothing (LIVE_ICOUNT=1). */
 void scene_needs_icount(void);
 

@@ -251,7 +251,9 @@ int tracer_stop(struct tracer *tracer)
 {
 	if (tracer->status < 0)
 		tracer_signal(tracer, SIGINT);
-	return tracer_exit(tracer);
+	if (tracer_exit(tracer) == STATUS_AUDIT)
+		live_fail("the ledger is not what the kernel has: %s", tracer_stderr(tracer));
+	return tracer->status;
 }
 
 static void tracer_destroy(struct tracer *tracer)

@@ -24,6 +24,7 @@ enum {
 	STATUS_USAGE = 2,
 	STATUS_LOST = 3,
 	STATUS_REFUSED = 5,
+	STATUS_AUDIT = 6,
 };
 
 struct tracer;
@@ -45,13 +46,14 @@ struct tracer *tracer_spawn(const struct tracer_setup *setup);
 void tracer_ready(struct tracer *tracer);
 /*
  * With --json and a filter: spawned, and ready.
- * "porttrace --json" and the arguments given.
+ * "porttrace --json --audit -v" and the arguments given; tracer_stop() fails the
+ * test if the audit finds a difference.
  */
 #define tracer_filtered(...)                                                                       \
-	tracer_begin(true, (const char *const[]){ "--json", ##__VA_ARGS__, NULL })
+	tracer_begin(true, (const char *const[]){ "--json", "--audit", "-v", ##__VA_ARGS__, NULL })
 /* The same of a tracer that hides nothing. */
 #define tracer_whole(...)                                                                          \
-	tracer_begin(false, (const char *const[]){ "--json", ##__VA_ARGS__, NULL })
+	tracer_begin(false, (const char *const[]){ "--json", "--audit", "-v", ##__VA_ARGS__, NULL })
 struct tracer *tracer_begin(bool part, const char *const *args);
 
 /* Runs porttrace to its own end. Output is text. */

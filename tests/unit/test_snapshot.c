@@ -37,9 +37,9 @@ static int end(void **state)
 	return 0;
 }
 
-static struct ledger_found row(__u64 sock, __u16 rport)
+static struct ledger_unit row(__u64 sock, __u16 rport)
 {
-	return (struct ledger_found){
+	return (struct ledger_unit){
 		.space = { .netns_cookie = 1, .netns = 4026531840, .proto = IPPROTO_TCP },
 		.family = AF_INET,
 		.port = 60609,
@@ -49,7 +49,7 @@ static struct ledger_found row(__u64 sock, __u16 rport)
 	};
 }
 
-static void add_row(struct fixture *fixture, struct ledger_found found)
+static void add_row(struct fixture *fixture, struct ledger_unit found)
 {
 	assert_int_equal(snapshot_add_row(fixture->snapshot, &found, SNAPSHOT_SECOND), 0);
 }
@@ -125,7 +125,7 @@ static void test_gone_meanwhile_is_not_counted(void **state)
 static void test_time_wait_from_before(void **state)
 {
 	struct fixture *fixture = *state;
-	struct ledger_found found = row(SOCK, 443);
+	struct ledger_unit found = row(SOCK, 443);
 	struct pt_rec_tw_end over = rec_tw_end(9 * MS, SOCK, TW, PT_F_EXPIRED);
 	struct heard *heard;
 
@@ -145,7 +145,7 @@ static void test_time_wait_from_before(void **state)
 static void test_connect_takes_a_time_wait_from_before(void **state)
 {
 	struct fixture *fixture = *state;
-	struct ledger_found found = row(SOCK, 443);
+	struct ledger_unit found = row(SOCK, 443);
 	struct pt_rec_port alloc = rec_port(PT_REC_ALLOC, 2 * MS, OTHER, PT_VIA_CONNECT, 443);
 	struct heard *heard;
 
@@ -162,7 +162,7 @@ static void test_connect_takes_a_time_wait_from_before(void **state)
 static void test_one_socket_with_time_waits(void **state)
 {
 	struct fixture *fixture = *state;
-	struct ledger_found tw = row(SOCK, 443), tw2 = row(SOCK, 80);
+	struct ledger_unit tw = row(SOCK, 443), tw2 = row(SOCK, 80);
 	struct pt_rec_tw_end over = rec_tw_end(9 * MS, SOCK, TW, PT_F_EXPIRED);
 	struct pt_rec_head gone = rec_release(5 * MS, SOCK);
 	struct heard *heard;
@@ -187,7 +187,7 @@ static void test_one_socket_with_time_waits(void **state)
 static void test_accepted_sockets_are_no_holds(void **state)
 {
 	struct fixture *fixture = *state;
-	struct ledger_found listener = row(SOCK, 0), elsewhere = row(OTHER, 5000);
+	struct ledger_unit listener = row(SOCK, 0), elsewhere = row(OTHER, 5000);
 	struct heard *heard;
 
 	listener.listening = true;
@@ -242,7 +242,7 @@ static void test_another_listener_has_the_port(void **state)
 {
 	struct fixture *fixture = *state;
 	struct heard *heard = &fixture->heard;
-	struct ledger_found listener = row(OTHER, 0);
+	struct ledger_unit listener = row(OTHER, 0);
 	struct ledger_orphan orphan = { .space = listener.space, .port = 60609 };
 
 	listener.listening = true;
@@ -283,13 +283,13 @@ static void lose(struct heard *heard, __u64 ts)
 	heard->count = 0;
 }
 
-static struct heard *resync(struct fixture *fixture, bool idle_unseen)
+static struct heard *resync(struct fixture *fixture)
 {
 	size_t position = 0, size;
 	const void *record;
 
-	assert_int_equal(
-		snapshot_resync(fixture->snapshot, fixture->heard.ledger, 50 * MS, idle_unseen), 0);
+	assert_int_equal(snapshot_resync(fixture->snapshot, fixture->heard.ledger, 50 * MS, false),
+			 0);
 	while ((record = snapshot_record(fixture->snapshot, &position, &size)))
 		assert_int_equal(ledger_record(fixture->heard.ledger, record), 0);
 	return &fixture->heard;
@@ -312,7 +312,7 @@ static void test_what_vanished_ends_unknown(void **state)
 	alloc(heard, 2 * MS, OTHER, 80, 0);
 	lose(heard, 3 * MS);
 	add_row(fixture, row(OTHER, 80));
-	resync(fixture, false);
+	resync(fixture);
 	assert_int_equal(heard->count, 1);
 	assert_int_equal(heard->events[0].type, PT_EV_FREE);
 	assert_int_equal(heard->events[0].end, PT_END_UNKNOWN);
@@ -331,14 +331,14 @@ static void test_what_one_dump_skipped_stays(void **state)
 {
 	struct fixture *fixture = *state;
 	struct heard *heard = &fixture->heard;
-	struct ledger_found skipped = row(SOCK, 443), nobody = row(OTHER, 80);
+	struct ledger_unit skipped = row(SOCK, 443), nobody = row(OTHER, 80);
 	struct pt_rec_head gone = rec_release(60 * MS, SOCK);
 
 	alloc(heard, 1 * MS, SOCK, 443, 0);
 	lose(heard, 3 * MS);
 	assert_int_equal(snapshot_add_row(fixture->snapshot, &skipped, SNAPSHOT_FIRST), 0);
 	assert_int_equal(snapshot_add_row(fixture->snapshot, &nobody, SNAPSHOT_FIRST), 0);
-	resync(fixture, false);
+	resync(fixture);
 	assert_int_equal(heard->count, 0);
 	gone.lost = 5;
 	tell(heard, gone);
@@ -350,7 +350,7 @@ static void test_what_is_new_enters(void **state)
 {
 	struct fixture *fixture = *state;
 	struct heard *heard = &fixture->heard;
-	struct ledger_found tw = row(SOCK, 443);
+	struct ledger_unit tw = row(SOCK, 443);
 
 	alloc(heard, 1 * MS, SOCK, 443, 0);
 	lose(heard, 3 * MS);
@@ -358,7 +358,7 @@ static void test_what_is_new_enters(void **state)
 	tw.time_wait = true;
 	add_row(fixture, tw);
 	add_row(fixture, row(OTHER, 80));
-	resync(fixture, false);
+	resync(fixture);
 	assert_int_equal(heard->count, 2);
 	assert_int_equal(heard->events[0].type, PT_EV_TIME_WAIT);
 	assert_int_equal(heard->events[0].owner.pid, 4242);
@@ -375,7 +375,7 @@ static void test_a_reuse_across_the_gap_is_unknown(void **state)
 	alloc(heard, 1 * MS, SOCK, 443, 0);
 	tell(heard, gone);
 	lose(heard, 3 * MS);
-	resync(fixture, false);
+	resync(fixture);
 	assert_int_equal(heard->count, 0);
 	alloc(heard, 60 * MS, OTHER, 443, 5);
 	assert_int_equal(heard->events[0].reuse, PT_REUSE_UNKNOWN);
@@ -399,23 +399,164 @@ static void test_an_end_that_was_told_stays(void **state)
 	lose(heard, 3 * MS);
 	gone.lost = 5;
 	add(fixture, &gone, sizeof(gone));
-	resync(fixture, false);
+	resync(fixture);
 	assert_int_equal(heard->count, 1);
 	assert_int_equal(heard->events[0].end, PT_END_CLOSE);
 }
 
-/* Before 6.8 a dump does not have them: that they are gone is not known. */
-static void test_bound_idle_sockets_stay(void **state)
+/* A namespace that could not be dumped: that its holds are gone is not known. */
+static void test_what_could_not_be_seen_stays(void **state)
 {
 	struct fixture *fixture = *state;
 	struct heard *heard = &fixture->heard;
 
-	alloc(heard, 1 * MS, SOCK, 0, 0);
+	alloc(heard, 1 * MS, SOCK, 443, 0);
 	lose(heard, 3 * MS);
-	resync(fixture, true);
+	assert_int_equal(snapshot_add_netns(fixture->snapshot, 4026531840, NETNS_UNSEEN), 0);
+	resync(fixture);
 	assert_int_equal(heard->count, 0);
-	resync(fixture, false);
+	snapshot_free(fixture->snapshot);
+	fixture->snapshot = snapshot_new();
+	assert_int_equal(snapshot_add_netns(fixture->snapshot, 4026531840, NETNS_SEEN), 0);
+	resync(fixture);
 	assert_int_equal(heard->events[0].end, PT_END_UNKNOWN);
+}
+
+/* One that is being torn down: its ends may yet be told; if not, they are unknown. */
+static void test_a_vanished_namespace(void **state)
+{
+	struct fixture *fixture = *state;
+	struct heard *heard = &fixture->heard;
+
+	alloc(heard, 1 * MS, SOCK, 443, 0);
+	lose(heard, 3 * MS);
+	assert_int_equal(snapshot_resync(fixture->snapshot, heard->ledger, 50 * MS, true), 1);
+	assert_int_equal(heard->count, 0);
+	assert_int_equal(snapshot_resync(fixture->snapshot, heard->ledger, 60 * MS, false), 0);
+	assert_int_equal(heard->events[0].end, PT_END_UNKNOWN);
+}
+
+/*
+ * A socket that was open before tracing goes into TIME_WAIT while the dump runs:
+ * it is a hold from before, and its TIME_WAIT is told once and ends once.
+ */
+static void test_a_time_wait_that_begins_meanwhile(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pt_rec_tuple begins = rec_tw_begin(20 * MS, SOCK, TW, 443);
+	struct pt_rec_head gone = rec_release(21 * MS, SOCK);
+	struct pt_rec_tw_end over = rec_tw_end(90 * MS, SOCK, TW, PT_F_EXPIRED);
+	struct ledger_unit tw = row(SOCK, 443);
+	struct heard *heard;
+
+	begins.head.flags = 0; /* a named port: the socket lets go later */
+	tw.time_wait = true;
+	add_row(fixture, tw);
+	add(fixture, &begins, sizeof(begins));
+	add(fixture, &gone, sizeof(gone));
+	heard = apply(fixture);
+	assert_int_equal(heard->count, 2);
+	assert_int_equal(heard->events[0].via, PT_VIA_SNAPSHOT);
+	assert_int_equal(heard->events[1].type, PT_EV_TIME_WAIT);
+	tell(heard, over);
+	assert_int_equal(heard->count, 3);
+	assert_int_equal(heard->events[2].end, PT_END_EXPIRED);
+	assert_int_equal(ledger_counts(heard->ledger).holds, 0);
+}
+
+/* The same of a hold that the ledger has, after a loss. */
+static void test_a_time_wait_that_begins_during_a_resync(void **state)
+{
+	struct fixture *fixture = *state;
+	struct heard *heard = &fixture->heard;
+	struct pt_rec_tuple begins = rec_tw_begin(52 * MS, SOCK, TW, 443);
+	struct pt_rec_tw_end over = rec_tw_end(90 * MS, SOCK, TW, PT_F_EXPIRED);
+	struct ledger_unit tw = row(SOCK, 443);
+
+	alloc(heard, 1 * MS, SOCK, 443, 0);
+	lose(heard, 3 * MS);
+	begins.head.lost = over.head.lost = 5;
+	tw.time_wait = true;
+	add_row(fixture, tw);
+	add(fixture, &begins, sizeof(begins));
+	resync(fixture);
+	assert_int_equal(heard->count, 1);
+	assert_int_equal(heard->events[0].type, PT_EV_TIME_WAIT);
+	assert_int_equal(heard->events[0].open_ns, 51 * MS);
+	tell(heard, over);
+	assert_int_equal(heard->count, 2);
+	assert_int_equal(heard->events[1].end, PT_END_EXPIRED);
+}
+
+/* A dump can still show a socket whose release was told just before. */
+static void test_a_release_told_before_the_dump(void **state)
+{
+	struct fixture *fixture = *state;
+	struct heard *heard = &fixture->heard;
+	struct pt_rec_head gone = rec_release(40 * MS, SOCK);
+
+	alloc(heard, 1 * MS, SOCK, 443, 0);
+	lose(heard, 3 * MS);
+	gone.lost = 5;
+	tell(heard, gone);
+	heard->count = 0;
+	add_row(fixture, row(SOCK, 443));
+	add_row(fixture, row(OTHER, 80));
+	resync(fixture);
+	assert_int_equal(heard->count, 1);
+	assert_int_equal(heard->events[0].sock, OTHER);
+}
+
+/* Without cookies (5.10) a TIME_WAIT is known by its address only. */
+static struct ledger_unit nameless_tw(__u64 tw, __u16 rport)
+{
+	struct ledger_unit unit = row(0, rport);
+
+	unit.space.netns_cookie = PT_NO_COOKIES | 1;
+	unit.owner.known = false;
+	unit.time_wait = true;
+	unit.tw = tw;
+	return unit;
+}
+
+static void test_time_waits_without_cookies(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pt_rec_tw_end over = rec_tw_end(9 * MS, 0, 0x1000, PT_F_EXPIRED);
+	struct heard *heard;
+
+	add_row(fixture, nameless_tw(0x1000, 443));
+	add_row(fixture, nameless_tw(0x2000, 80));
+	heard = apply(fixture);
+	assert_int_equal(heard->count, 4);
+	assert_int_equal(ledger_counts(heard->ledger).holds, 2);
+	over.head.netns_cookie = PT_NO_COOKIES | 1;
+	tell(heard, over);
+	assert_int_equal(heard->count, 5);
+	assert_int_equal(heard->events[4].end, PT_END_EXPIRED);
+	assert_int_equal(ledger_counts(heard->ledger).holds, 1);
+	/* found again, it is the same one */
+	heard->count = 0;
+	resync(fixture);
+	assert_int_equal(ledger_counts(heard->ledger).holds, 2);
+}
+
+static void test_a_time_wait_that_begins_meanwhile_without_cookies(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pt_rec_tuple begins = rec_tw_begin(20 * MS, SOCK, 0x1000, 443);
+	struct pt_rec_tw_end over = rec_tw_end(90 * MS, 0, 0x1000, PT_F_EXPIRED);
+	struct heard *heard;
+
+	begins.head.netns_cookie = over.head.netns_cookie = PT_NO_COOKIES | 1;
+	add_row(fixture, nameless_tw(0x1000, 443));
+	add(fixture, &begins, sizeof(begins));
+	heard = apply(fixture);
+	assert_int_equal(heard->count, 2);
+	assert_int_equal(heard->events[1].type, PT_EV_TIME_WAIT);
+	tell(heard, over);
+	assert_int_equal(heard->count, 3);
+	assert_int_equal(ledger_counts(heard->ledger).holds, 0);
 }
 
 static void test_a_time_wait_goes_on(void **state)
@@ -424,14 +565,14 @@ static void test_a_time_wait_goes_on(void **state)
 	struct heard *heard = &fixture->heard;
 	struct pt_rec_tuple begins = rec_tw_begin(2 * MS, SOCK, TW, 443);
 	struct pt_rec_tw_end over = rec_tw_end(90 * MS, SOCK, TW, PT_F_EXPIRED);
-	struct ledger_found tw = row(SOCK, 443);
+	struct ledger_unit tw = row(SOCK, 443);
 
 	alloc(heard, 1 * MS, SOCK, 443, 0);
 	tell(heard, begins);
 	lose(heard, 3 * MS);
 	tw.time_wait = true;
 	add_row(fixture, tw);
-	resync(fixture, false);
+	resync(fixture);
 	assert_int_equal(heard->count, 0);
 	over.head.lost = 5;
 	tell(heard, over);
@@ -443,7 +584,7 @@ static void test_a_time_wait_goes_on(void **state)
 static void test_many_rows_and_records(void **state)
 {
 	struct fixture *fixture = *state;
-	struct ledger_found found = row(0, 443);
+	struct ledger_unit found = row(0, 443);
 	struct pt_rec_head gone = rec_release(2 * MS, 0);
 	struct heard *heard = &fixture->heard;
 
@@ -478,7 +619,13 @@ int main(void)
 		WITH_SNAPSHOT(test_what_is_new_enters),
 		WITH_SNAPSHOT(test_a_reuse_across_the_gap_is_unknown),
 		WITH_SNAPSHOT(test_an_end_that_was_told_stays),
-		WITH_SNAPSHOT(test_bound_idle_sockets_stay),
+		WITH_SNAPSHOT(test_what_could_not_be_seen_stays),
+		WITH_SNAPSHOT(test_a_vanished_namespace),
+		WITH_SNAPSHOT(test_a_time_wait_that_begins_meanwhile),
+		WITH_SNAPSHOT(test_a_time_wait_that_begins_during_a_resync),
+		WITH_SNAPSHOT(test_a_release_told_before_the_dump),
+		WITH_SNAPSHOT(test_time_waits_without_cookies),
+		WITH_SNAPSHOT(test_a_time_wait_that_begins_meanwhile_without_cookies),
 		WITH_SNAPSHOT(test_a_time_wait_goes_on),
 		WITH_SNAPSHOT(test_many_rows_and_records),
 	};

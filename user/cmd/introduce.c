@@ -28,9 +28,6 @@ static void tell_holders(const struct introduction *what)
 	if (what->holds)
 		fprintf(stderr, "; held by %llu socket%s (below)", what->holds,
 			what->holds == 1 ? "" : "s");
-	else if (what->idle_unseen)
-		fprintf(stderr, "; no holder found, but this kernel does not tell of sockets that "
-				"are only bound");
 	else
 		fprintf(stderr, "; held by nobody");
 }

@@ -7,9 +7,8 @@
 
 /* What the snapshot found. */
 struct introduction {
-	bool surveyed;	  /* there was one */
-	bool idle_unseen; /* sockets that are only bound are not in it */
-	__u64 holds;	  /* of what is traced */
+	bool surveyed; /* there was one */
+	__u64 holds;   /* of what is traced */
 };
 
 /*

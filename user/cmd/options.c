@@ -17,6 +17,7 @@
 #define BUFFER_SIZE_MIN (64ULL << 10)
 #define BUFFER_SIZE_MAX (1ULL << 30)
 #define BUFFER_SIZE_DEFAULT (8ULL << 20)
+#define AUDIT_EVERY_MIN_NS 1000000000ULL
 #define CGROUP_ROOT "/sys/fs/cgroup"
 
 static const struct {
@@ -315,10 +316,29 @@ static int set_buffer_size(struct options *options, const char *value, struct pa
 	return 0;
 }
 
+/* The value is optional, NULL without. */
+static int set_audit(struct options *options, const char *value, struct parse_reason *why)
+{
+	__u64 seconds;
+	int err = 0;
+
+	if (value && !parse_u64(value, 0, UINT_MAX, &seconds, why))
+		options->audit_every_ns = seconds * 1000000000ULL;
+	else if (value)
+		err = parse_duration(value, &options->audit_every_ns, why);
+	if (err)
+		return err;
+	if (value && options->audit_every_ns < AUDIT_EVERY_MIN_NS)
+		return parse_refuse(why, -ERANGE, "more often than every second is too often");
+	options->audit = true;
+	return 0;
+}
+
 struct option_row {
 	char letter;	  /* 0: none */
 	const char *name; /* NULL: none */
-	const char *arg;  /* what the help calls its value; NULL: it takes none */
+	/* what the help calls its value; NULL: it takes none; [=...]: it may have one */
+	const char *arg;
 	const char *help;
 	enum group group;
 	unsigned int commands;
@@ -384,6 +404,8 @@ static const struct option_row rows[] = {
 
 	FLAG(0, "no-snapshot", "do not look for ports already held", GROUP_OTHER, FOR_TRACE,
 	     no_snapshot),
+	VALUE(0, "audit", "[=SECONDS]", "hold the ledger against the kernel's tables", GROUP_OTHER,
+	      FOR_TRACE, set_audit),
 	FLAG(0, "strict", "exit with status 3 if events were lost", GROUP_OTHER, FOR_TRACE, strict),
 	ANSWER('h', "help", "show this help"),
 	ANSWER('V', "version", "show the version"),
@@ -397,8 +419,8 @@ static void print_row(FILE *to, const struct option_row *row)
 		snprintf(left, sizeof(left), "-%c%s%s%s%s", row->letter, row->name ? ", --" : "",
 			 row->name ? row->name : "", row->arg ? " " : "", row->arg ? row->arg : "");
 	else
-		snprintf(left, sizeof(left), "    --%s%s%s", row->name, row->arg ? " " : "",
-			 row->arg ? row->arg : "");
+		snprintf(left, sizeof(left), "    --%s%s%s", row->name,
+			 row->arg && *row->arg != '[' ? " " : "", row->arg ? row->arg : "");
 	fprintf(to, "  %-25s  %s\n", left, row->help);
 }
 
@@ -448,7 +470,9 @@ static void build_tables(struct getopt_tables *tables)
 	memset(tables, 0, sizeof(*tables));
 	*p++ = ':';
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		int has_arg = rows[i].arg ? required_argument : no_argument;
+		int has_arg = !rows[i].arg	    ? no_argument
+			      : *rows[i].arg == '[' ? optional_argument
+						    : required_argument;
 
 		if (rows[i].letter)
 			*p++ = rows[i].letter;
@@ -598,6 +622,8 @@ enum options_result options_parse(int argc, char **argv, struct options *options
 	}
 	if (optind < argc)
 		return wrong_operand(errors, argv[optind]);
+	if (found.audit && found.no_snapshot)
+		return wrong(errors, "--audit needs the snapshot that --no-snapshot leaves out");
 	*options = found;
 	return OPTIONS_RUN;
 }

@@ -43,6 +43,8 @@ struct options {
 	__u64 buffer_size; /* bytes, a power of two */
 	bool no_snapshot;
 	bool strict;
+	bool audit;
+	__u64 audit_every_ns; /* 0: only at the end */
 };
 
 enum options_result {

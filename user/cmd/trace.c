@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* porttrace trace: live events, until a signal, a count or a time ends it. */
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -12,17 +11,15 @@
 
 #include "user/cmd/commands.h"
 #include "user/cmd/introduce.h"
+#include "user/cmd/upkeep.h"
 #include "user/live/cgroup.h"
 #include "user/live/loader.h"
 #include "user/live/netns.h"
 #include "user/live/ring.h"
-#include "user/live/survey.h"
 #include "user/pipeline/pipeline.h"
 #include "user/sink/summary.h"
 
 #define PROGRAMS_MAX 64
-#define RESYNC_QUIET_NS 1000000000ULL
-#define RESYNC_EVERY_NS 5000000000ULL
 
 struct trace {
 	struct options *options;
@@ -33,13 +30,8 @@ struct trace {
 	struct ring *ring;
 	struct sink *sink;
 	struct pipeline *pipeline;
-	struct snapshot *snapshot; /* while it is taken: gets the records */
-	int snapshot_error;
+	struct upkeep *upkeep;
 	struct introduction found;
-	__u64 lost;	   /* as of lost_at */
-	__u64 lost_at;	   /* CLOCK_BOOTTIME, ns */
-	__u64 resynced_at; /* the same */
-	bool dump_failed;
 	int signals; /* signalfd */
 	__u64 start; /* CLOCK_BOOTTIME, ns */
 	__u64 end;
@@ -123,27 +115,15 @@ static int block_signals(void)
 	return signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* What the kernel filters by, and the dump; 0: all. */
-static __u8 only_proto(const struct filter *filter)
-{
-	if (filter->protos == FILTER_TCP)
-		return IPPROTO_TCP;
-	return filter->protos == FILTER_UDP ? IPPROTO_UDP : 0;
-}
-
-static __u32 only_netns(const struct filter *filter)
-{
-	return filter->netns.count == 1 ? filter->netns.values[0] : 0;
-}
-
 static enum exit_status load(struct trace *trace)
 {
 	const struct filter *filter = &trace->options->filter;
 	struct loader_options options = {
 		.ports = filter->has_ports ? filter->ports.words : NULL,
-		.netns = only_netns(filter),
-		.proto = only_proto(filter),
+		.netns = filter_only_netns(filter),
+		.proto = filter_only_proto(filter),
 		.buffer_size = trace->options->buffer_size,
+		.audit = trace->options->audit,
 		.verbose = trace->options->verbose,
 	};
 	char reason[512];
@@ -156,16 +136,6 @@ static enum exit_status load(struct trace *trace)
 		return STATUS_ERROR;
 	fprintf(stderr, "porttrace doctor tells what is missing and what to do about it.\n");
 	return STATUS_NOT_ALLOWED;
-}
-
-static void on_record(void *data, const void *record, size_t size)
-{
-	struct trace *trace = data;
-
-	if (!trace->snapshot)
-		pipeline_record(trace->pipeline, record, size);
-	else if (snapshot_add_record(trace->snapshot, record, size))
-		trace->snapshot_error = -ENOMEM;
 }
 
 static int make_sink(struct trace *trace)
@@ -199,90 +169,26 @@ static int make_pipeline(struct trace *trace)
 	});
 	if (!trace->pipeline)
 		return -ENOMEM;
-	err = ring_new(loader_ring_fd(trace->loader), on_record, trace, &trace->ring);
-	return err ?: ring_watch(trace->ring, trace->signals);
+	trace->upkeep = upkeep_new(trace->options, trace->loader, trace->pipeline);
+	if (!trace->upkeep)
+		return -ENOMEM;
+	err = ring_new(loader_ring_fd(trace->loader), upkeep_record, trace->upkeep, &trace->ring);
+	if (err)
+		return err;
+	upkeep_set_ring(trace->upkeep, trace->ring);
+	return ring_watch(trace->ring, trace->signals);
 }
 
-/* What a dump could not see, so that nobody takes it for all there is. */
-static void explain_gaps(const struct dump_result *result)
-{
-	if (result->refused)
-		complain("snapshot: %u network namespaces could not be entered; their sockets "
-			 "from before now are not known",
-			 result->refused);
-	if (result->incomplete)
-		complain("snapshot: it may lack sockets (%s)",
-			 result->incomplete_error ? strerror(-result->incomplete_error)
-						  : "the tables changed too much");
-	if (result->missing)
-		complain("snapshot: no %s sockets from before now: modprobe %s",
-			 result->missing & DUMP_NO_TCP_DIAG ? "TCP" : "UDP",
-			 result->missing & DUMP_NO_TCP_DIAG ? "tcp_diag" : "udp_diag");
-}
-
-/*
- * Dumps the kernel's tables; records that come meanwhile go into the snapshot.
- * Returns it, to be freed, or NULL with a negative errno in *err.
- */
-static struct snapshot *dump(struct trace *trace, __u32 netns, const struct port_set *ports,
-			     struct dump_result *result, int *err)
-{
-	struct dump_options options = { .proto = only_proto(&trace->options->filter),
-					.netns = netns,
-					.ports = ports };
-	struct snapshot *snapshot = snapshot_new();
-
-	*err = snapshot ? 0 : -ENOMEM;
-	if (!snapshot)
-		return NULL;
-	trace->snapshot = snapshot;
-	*err = survey_take(snapshot, trace->ring, &options, result) ?: trace->snapshot_error;
-	trace->snapshot = NULL;
-	if (!*err)
-		return snapshot;
-	pipeline_replay(trace->pipeline, snapshot);
-	snapshot_free(snapshot);
-	return NULL;
-}
-
-/* The same of all that is traced. */
-static struct snapshot *dump_traced(struct trace *trace, struct dump_result *result, int *err)
-{
-	const struct filter *filter = &trace->options->filter;
-
-	return dump(trace, only_netns(filter), filter->has_ports ? &filter->ports : NULL, result,
-		    err);
-}
-
-/* Returns 0 or a negative errno. */
-static int take_snapshot(struct trace *trace)
-{
-	struct dump_result result = { 0 };
-	int err;
-	struct snapshot *snapshot = dump_traced(trace, &result, &err);
-
-	if (snapshot)
-		pipeline_snapshot(trace->pipeline, snapshot, trace->start);
-	snapshot_free(snapshot);
-	explain_gaps(&result);
-	trace->found = (struct introduction){ .surveyed = !err,
-					      .idle_unseen = result.bound_idle_unseen,
-					      .holds = pipeline_counts(trace->pipeline).holds };
-	return err;
-}
-
+/* Who held ports before now. */
 static enum exit_status survey(struct trace *trace)
 {
 	int err;
 
 	if (trace->options->no_snapshot)
 		return STATUS_DONE;
-	if (!loader_has_cookies(trace->loader)) {
-		complain("sockets from before now are not known: this kernel (before 5.12) gives "
-			 "tracing programs no socket cookies");
-		return STATUS_DONE;
-	}
-	err = take_snapshot(trace);
+	err = upkeep_snapshot(trace->upkeep, trace->start);
+	trace->found = (struct introduction){ .surveyed = !err,
+					      .holds = pipeline_counts(trace->pipeline).holds };
 	if (!err)
 		return STATUS_DONE;
 	complain("cannot take the snapshot of the sockets there are: %s; --no-snapshot traces "
@@ -339,7 +245,7 @@ static bool reader_is_gone(const struct trace *trace)
 /* A record that is in no ledger. */
 static int record_error(const struct trace *trace)
 {
-	return pipeline_error(trace->pipeline) ?: trace->snapshot_error;
+	return pipeline_error(trace->pipeline) ?: upkeep_error(trace->upkeep);
 }
 
 static bool is_over(const struct trace *trace)
@@ -350,92 +256,13 @@ static bool is_over(const struct trace *trace)
 	       (limit && now_ns(CLOCK_BOOTTIME) - trace->start >= limit);
 }
 
-/*
- * After a loss the ledger is put right from a new dump: once nothing was lost
- * for a second, and not more often than every five.
- */
-static bool resync_is_due(struct trace *trace)
-{
-	struct ledger_counts counts = pipeline_counts(trace->pipeline);
-	__u64 now = now_ns(CLOCK_BOOTTIME);
-
-	if (!counts.uncertain || !trace->found.surveyed)
-		return false;
-	if (counts.lost != trace->lost) {
-		trace->lost = counts.lost;
-		trace->lost_at = now;
-	}
-	return now - trace->lost_at >= RESYNC_QUIET_NS &&
-	       now - trace->resynced_at >= RESYNC_EVERY_NS;
-}
-
-/* What the ledger needed a dump for stays unknown: told once until one succeeds. */
-static void note_dump(struct trace *trace, const char *purpose, int err)
-{
-	if (err && !trace->dump_failed)
-		complain("%s: the sockets there are cannot be read: %s", purpose, strerror(-err));
-	trace->dump_failed = err;
-}
-
-/* Holders stay unknown if it fails, and it is tried again. */
-static void resync(struct trace *trace)
-{
-	struct dump_result result = { 0 };
-	__u64 ts = now_ns(CLOCK_BOOTTIME);
-	struct snapshot *snapshot;
-	int err;
-
-	trace->resynced_at = ts;
-	snapshot = dump_traced(trace, &result, &err);
-	if (snapshot)
-		pipeline_resync(trace->pipeline, snapshot, ts, result.bound_idle_unseen);
-	note_dump(trace, "after the loss", err);
-	snapshot_free(snapshot);
-}
-
-/* The namespace of all of them; 0: they have several. */
-static __u32 common_netns(const struct ledger_orphan *orphans, unsigned int count)
-{
-	for (unsigned int i = 1; i < count; i++)
-		if (orphans[i].space.netns != orphans[0].space.netns)
-			return 0;
-	return orphans[0].space.netns;
-}
-
-/*
- * Sockets that accept() returned share their listener's port. Those that outlive
- * its hold are found by a dump: one for all listeners that ended meanwhile.
- */
-static void look_after_orphans(struct trace *trace)
-{
-	struct ledger_orphan orphans[LEDGER_ORPHANS_MAX];
-	__u64 ts = now_ns(CLOCK_BOOTTIME);
-	struct dump_result result = { 0 };
-	struct port_set ports = { 0 };
-	struct snapshot *snapshot;
-	unsigned int count = 0;
-	int err;
-
-	while (count < LEDGER_ORPHANS_MAX && pipeline_next_orphan(trace->pipeline, &orphans[count]))
-		port_set_add(&ports, orphans[count++].port);
-	if (!count || !trace->found.surveyed)
-		return;
-	snapshot = dump(trace, common_netns(orphans, count), &ports, &result, &err);
-	if (snapshot)
-		pipeline_adopt(trace->pipeline, snapshot, ts, orphans, count);
-	note_dump(trace, "what a closed listener accepted", err);
-	snapshot_free(snapshot);
-}
-
 /* What is done each time the ring was read empty; lost: counted before that. */
 static int look_around(struct trace *trace, __u64 lost)
 {
 	pipeline_lost(trace->pipeline, lost, now_ns(CLOCK_BOOTTIME));
 	if (reader_is_gone(trace))
 		return -EPIPE;
-	if (resync_is_due(trace))
-		resync(trace);
-	look_after_orphans(trace);
+	upkeep_look(trace->upkeep);
 	return 0;
 }
 
@@ -479,6 +306,7 @@ static int drain(struct trace *trace)
 
 static void summarize(struct trace *trace)
 {
+	struct audit_counts audit = upkeep_audit_counts(trace->upkeep);
 	struct summary_program programs[PROGRAMS_MAX];
 	struct summary summary = {
 		.totals = pipeline_totals(trace->pipeline),
@@ -486,6 +314,7 @@ static void summarize(struct trace *trace)
 		.ts = now_ns(CLOCK_REALTIME),
 		.duration_ns = trace->end - trace->start,
 		.programs = programs,
+		.audit = trace->options->audit ? &audit : NULL,
 	};
 	struct out err;
 
@@ -530,12 +359,31 @@ static enum exit_status explain_loss(const struct trace *trace)
 	return trace->options->strict ? STATUS_LOST : STATUS_DONE;
 }
 
+/* What the audit says of the ledger is worth more than a loss, which it says itself. */
+static enum exit_status conclude(const struct trace *trace)
+{
+	struct audit_counts audit = upkeep_audit_counts(trace->upkeep);
+	enum exit_status status = explain_loss(trace);
+
+	if (!trace->options->audit)
+		return status;
+	if (!audit.audits) {
+		complain("the audit could not be done; nothing is known of the ledger");
+		return STATUS_ERROR;
+	}
+	return audit_failed(&audit) ? STATUS_AUDIT : status;
+}
+
 static enum exit_status finish(struct trace *trace, int run_error)
 {
-	int drain_error = drain(trace);
-	int err = run_error ?: drain_error < 0 ? drain_error : 0;
-	int out_error;
+	int drain_error;
+	int err, out_error;
 
+	/* while the programs still run: what happens meanwhile is told */
+	if (trace->options->audit && !run_error && !record_error(trace))
+		upkeep_audit(trace->upkeep);
+	drain_error = drain(trace);
+	err = run_error ?: drain_error < 0 ? drain_error : 0;
 	summarize(trace);
 	out_error = sink_end(trace->sink);
 	trace->sink = NULL;
@@ -554,12 +402,13 @@ static enum exit_status finish(struct trace *trace, int run_error)
 			 strerror(-record_error(trace)));
 		return STATUS_ERROR;
 	}
-	return explain_loss(trace);
+	return conclude(trace);
 }
 
 static void tear_down(struct trace *trace)
 {
 	ring_free(trace->ring);
+	upkeep_free(trace->upkeep);
 	pipeline_free(trace->pipeline);
 	sink_end(trace->sink);
 	if (trace->out_is_open)

@@ -14,6 +14,7 @@ static const size_t sizes[PT_REC_KINDS] = {
 	[PT_REC_RELEASE] = sizeof(struct pt_rec_head),
 	[PT_REC_TW_BEGIN] = sizeof(struct pt_rec_tuple),
 	[PT_REC_TW_END] = sizeof(struct pt_rec_tw_end),
+	[PT_REC_EMPTY] = sizeof(struct pt_rec_head),
 };
 
 static bool head_is_sound(const struct pt_rec_head *head)

@@ -142,3 +142,15 @@ bool filter_match(const struct filter *filter, const struct pt_event *ev)
 	return match_space(filter, ev) && match_via(filter, ev->via) && match_remote(filter, ev) &&
 	       match_owner(filter, &ev->owner);
 }
+
+__u8 filter_only_proto(const struct filter *filter)
+{
+	if (filter->protos == FILTER_TCP)
+		return IPPROTO_TCP;
+	return filter->protos == FILTER_UDP ? IPPROTO_UDP : 0;
+}
+
+__u32 filter_only_netns(const struct filter *filter)
+{
+	return filter->netns.count == 1 ? filter->netns.values[0] : 0;
+}

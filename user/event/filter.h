@@ -67,4 +67,8 @@ int filter_add_text(struct filter_text *list, const char *value);
 /* Whether ev is to be shown. PT_EV_LOST always is. */
 bool filter_match(const struct filter *filter, const struct pt_event *ev);
 
+/* The one protocol, the one namespace that passes; 0: several do. */
+__u8 filter_only_proto(const struct filter *filter);
+__u32 filter_only_netns(const struct filter *filter);
+
 #endif /* PORTTRACE_EVENT_FILTER_H */

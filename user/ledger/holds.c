@@ -120,7 +120,7 @@ struct hold *holds_add(struct holds *holds, struct port_state *port)
 	return hold;
 }
 
-void holds_tw_clear(struct holds *holds, struct hold *hold)
+static void tw_clear(struct holds *holds, struct hold *hold)
 {
 	while (hold->tws) {
 		__u32 next = holds_tw_at(holds, hold->tws)->next;
@@ -139,7 +139,7 @@ void holds_remove(struct holds *holds, struct port_state *port, struct hold *hol
 		link = &holds_at(holds, *link)->next;
 	number = *link;
 	*link = hold->next;
-	holds_tw_clear(holds, hold);
+	tw_clear(holds, hold);
 	pool_give(&holds->pool, number);
 	port->holders--;
 }
@@ -191,6 +191,57 @@ struct hold *holds_find(struct holds *holds, const struct pt_space *id, __u16 po
 	return NULL;
 }
 
+static bool same_ends(const struct pt_tuple *a, const struct pt_tuple *b)
+{
+	return a->rport == b->rport && !memcmp(a->laddr, b->laddr, sizeof(a->laddr)) &&
+	       !memcmp(a->raddr, b->raddr, sizeof(a->raddr));
+}
+
+struct tw *holds_tw_find(const struct holds *holds, const struct hold *hold, __u64 tw,
+			 const struct pt_tuple *tuple)
+{
+	struct tw *entry;
+
+	for (__u32 i = hold->tws; (entry = holds_tw_at(holds, i)); i = entry->next)
+		if ((tw && entry->sock == tw) || same_ends(&entry->tuple, tuple))
+			return entry;
+	return NULL;
+}
+
+/* In this port's list: the hold of that socket, or of that TIME_WAIT if its address is known. */
+static struct hold *hold_of_either(const struct holds *holds, const struct port_state *port,
+				   __u64 sock, __u64 tw)
+{
+	struct hold *hold;
+	struct tw *entry;
+
+	for (__u32 i = port->first; (hold = holds_at(holds, i)); i = hold->next) {
+		if (sock && hold->sock == sock)
+			return hold;
+		for (__u32 j = tw ? hold->tws : 0; (entry = holds_tw_at(holds, j)); j = entry->next)
+			if (entry->sock == tw)
+				return hold;
+	}
+	return NULL;
+}
+
+struct hold *holds_known(struct holds *holds, const struct pt_space *id, __u16 port, __u64 sock,
+			 __u64 tw, struct port_state **state)
+{
+	for (struct space *space = space_first(holds, id); space; space = space->next_vrf) {
+		struct port_state *page = space->pages[port / PORTS_PER_PAGE];
+		struct hold *hold;
+
+		if (!page)
+			continue;
+		*state = &page[port % PORTS_PER_PAGE];
+		hold = hold_of_either(holds, *state, sock, tw);
+		if (hold)
+			return hold;
+	}
+	return NULL;
+}
+
 struct tw *holds_tw_add(struct holds *holds, struct hold *hold)
 {
 	__u32 number = pool_take(&holds->tws);
@@ -203,18 +254,26 @@ struct tw *holds_tw_add(struct holds *holds, struct hold *hold)
 	return tw;
 }
 
-void holds_tw_remove(struct holds *holds, struct hold *hold, __u64 tw)
+void holds_tw_drop(struct holds *holds, struct hold *hold, struct tw *tw)
 {
 	__u32 *link = &hold->tws;
+	__u32 number;
+
+	while (holds_tw_at(holds, *link) != tw)
+		link = &holds_tw_at(holds, *link)->next;
+	number = *link;
+	*link = tw->next;
+	pool_give(&holds->tws, number);
+}
+
+void holds_tw_remove(struct holds *holds, struct hold *hold, __u64 tw)
+{
 	struct tw *entry;
 
-	for (; (entry = holds_tw_at(holds, *link)); link = &entry->next) {
-		__u32 number = *link;
-
+	for (__u32 i = hold->tws; (entry = holds_tw_at(holds, i)); i = entry->next) {
 		if (!is_tw(hold, entry, hold->sock, tw))
 			continue;
-		*link = entry->next;
-		pool_give(&holds->tws, number);
+		holds_tw_drop(holds, hold, entry);
 		return;
 	}
 }

@@ -28,8 +28,6 @@ struct hold {
 	bool sock_open; /* the socket itself still holds */
 	bool connected; /* since it was bound */
 	bool listened;	/* what it accepted may hold the port on */
-	bool had_tw;	/* resync: its TIME_WAIT was told before */
-	bool kept;	/* resync: the dump has it too, or a record tells its end */
 	__u8 family;
 	__u8 via;
 	struct pt_tuple tuple;
@@ -93,9 +91,6 @@ typedef void (*holds_fn)(void *data, const struct pt_space *space, __u16 number,
 			 struct port_state *port, struct hold *hold);
 void holds_each(struct holds *holds, holds_fn fn, void *data);
 
-/* Forgets the hold's TIME_WAITs. */
-void holds_tw_clear(struct holds *holds, struct hold *hold);
-
 /* The hold of that socket, while the socket itself still holds; or NULL. */
 struct hold *holds_of_sock(const struct holds *holds, const struct port_state *port, __u64 sock);
 
@@ -107,8 +102,21 @@ struct hold *holds_of_sock(const struct holds *holds, const struct port_state *p
 struct hold *holds_find(struct holds *holds, const struct pt_space *id, __u16 port, __u64 sock,
 			__u64 tw, struct port_state **state);
 
+/*
+ * For what a dump tells: the hold of that socket, also when the socket itself
+ * let go, or of the TIME_WAIT with that address (0: not known), in whichever VRF
+ * it is; *state is its port's. NULL if there is none.
+ */
+struct hold *holds_known(struct holds *holds, const struct pt_space *id, __u16 port, __u64 sock,
+			 __u64 tw, struct port_state **state);
+
+/* The hold's TIME_WAIT with that address (0: not known) or that 4-tuple; or NULL. */
+struct tw *holds_tw_find(const struct holds *holds, const struct hold *hold, __u64 tw,
+			 const struct pt_tuple *tuple);
+
 /* Returns NULL if there is no memory. */
 struct tw *holds_tw_add(struct holds *holds, struct hold *hold);
 void holds_tw_remove(struct holds *holds, struct hold *hold, __u64 tw);
+void holds_tw_drop(struct holds *holds, struct hold *hold, struct tw *tw);
 
 #endif /* PORTTRACE_LEDGER_HOLDS_H */

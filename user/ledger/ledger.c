@@ -6,8 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/index.h"
 #include "user/event/decode.h"
 #include "user/ledger/holds.h"
+
+/* A release is told before the kernel's tables show it: how long a dump may lag behind. */
+#define RELEASE_LAG_NS 1000000000ULL
+#define RECENT 4096 /* a power of two; a collision forgets one */
+
+struct release {
+	__u64 sock;
+	__u64 ts;
+	__u16 port;
+};
 
 struct ledger {
 	ledger_emit emit;
@@ -22,6 +33,7 @@ struct ledger {
 	struct ledger_orphan orphans[LEDGER_ORPHANS_MAX];
 	unsigned int orphans_first, orphans_count;
 	__u64 certain_since; /* the last resync, CLOCK_BOOTTIME, ns; 0: none */
+	struct release recent[RECENT];
 };
 
 /* Clocks of two CPUs can differ by a little: never a negative time. */
@@ -231,6 +243,17 @@ static void on_closed(struct ledger *ledger, const struct pt_rec_head *head)
 		hold->open_until = head->ts;
 }
 
+static struct release *recent_release(struct ledger *ledger, __u64 sock)
+{
+	return &ledger->recent[index_hash(sock) & (RECENT - 1)];
+}
+
+static void socket_goes(struct ledger *ledger, const struct pt_rec_head *head, struct hold *hold)
+{
+	*recent_release(ledger, head->sock) = (struct release){ head->sock, head->ts, head->port };
+	hold->sock_open = false;
+}
+
 static void on_release(struct ledger *ledger, const struct pt_rec_head *head)
 {
 	struct port_state *port;
@@ -238,7 +261,7 @@ static void on_release(struct ledger *ledger, const struct pt_rec_head *head)
 
 	if (!hold)
 		return;
-	hold->sock_open = false;
+	socket_goes(ledger, head, hold);
 	hold->listened |= head->flags & PT_F_LISTENED;
 	if (!hold->tws)
 		hold_end(ledger, head, port, hold, PT_END_CLOSE);
@@ -252,11 +275,16 @@ static int on_tw_begin(struct ledger *ledger, const struct pt_rec_head *head)
 	struct port_state *port;
 	struct hold *hold = find_hold(ledger, head, 0, &port);
 	struct pt_event ev;
+	bool found;
 	struct tw *tw;
 
 	if (!hold)
 		return 0;
-	tw = holds_tw_add(&ledger->holds, hold);
+	/* a dump may have come between the kernel's doing and this record */
+	tw = holds_tw_find(&ledger->holds, hold, rec->tw, &rec->tuple);
+	found = tw;
+	if (!tw)
+		tw = holds_tw_add(&ledger->holds, hold);
 	if (!tw)
 		return -ENOMEM;
 	tw->sock = rec->tw;
@@ -264,7 +292,9 @@ static int on_tw_begin(struct ledger *ledger, const struct pt_rec_head *head)
 	hold->tuple = rec->tuple;
 	hold->open_until = head->ts;
 	if (head->flags & PT_F_SOCK_GONE)
-		hold->sock_open = false;
+		socket_goes(ledger, head, hold);
+	if (found)
+		return 0;
 	event_init_of_hold(&ev, head, hold, PT_EV_TIME_WAIT);
 	ev.open_ns = elapsed(hold->since, hold->open_until);
 	ev.fin_wait2 = head->flags & PT_F_FIN_WAIT2;
@@ -423,6 +453,23 @@ static int on_alloc(struct ledger *ledger, const struct pt_rec_head *head)
 	return alloc_new(ledger, rec, port);
 }
 
+/*
+ * With --audit: the kernel let the port's bucket go, so nobody holds it. Whoever
+ * the ledger still has there let go unseen.
+ */
+static void on_empty(struct ledger *ledger, const struct pt_rec_head *head)
+{
+	struct pt_space space = space_of(head);
+	struct port_state *port = holds_port(&ledger->holds, &space, head->port);
+	struct hold *hold;
+
+	ledger->counts.emptied++;
+	while (port && (hold = holds_at(&ledger->holds, port->first))) {
+		ledger->counts.not_empty += !ledger->uncertain;
+		hold_end(ledger, head, port, hold, PT_END_UNKNOWN);
+	}
+}
+
 static void on_connect(struct ledger *ledger, const struct pt_rec_head *head)
 {
 	struct port_state *port;
@@ -434,14 +481,14 @@ static void on_connect(struct ledger *ledger, const struct pt_rec_head *head)
 
 /* ---- from before the trace --------------------------------------------------- */
 
-static struct hold *found_hold(struct ledger *ledger, const struct ledger_found *found,
+static struct hold *found_hold(struct ledger *ledger, const struct ledger_unit *found,
 			       struct port_state *port)
 {
 	struct hold *hold = holds_add(&ledger->holds, port);
 
 	if (!hold)
 		return NULL;
-	hold->sock = found->sock;
+	hold->sock = found->sock ?: found->tw;
 	hold->vrf = found->space.vrf;
 	hold->sock_open = !found->time_wait;
 	hold->family = found->family;
@@ -452,16 +499,28 @@ static struct hold *found_hold(struct ledger *ledger, const struct ledger_found 
 	return hold;
 }
 
-/* The hold of that socket or of another TIME_WAIT of it. */
-static struct hold *found_before(const struct ledger *ledger, const struct port_state *port,
-				 __u64 sock)
+static bool hold_has(const struct ledger *ledger, const struct hold *hold,
+		     const struct ledger_unit *unit)
 {
-	struct hold *hold;
+	if (!unit->time_wait)
+		return hold->sock_open;
+	return holds_tw_find(&ledger->holds, hold, unit->tw, &unit->tuple);
+}
 
-	for (__u32 i = port->first; (hold = holds_at(&ledger->holds, i)); i = hold->next)
-		if (hold->sock == sock)
-			return hold;
-	return NULL;
+bool ledger_knows(struct ledger *ledger, const struct ledger_unit *unit)
+{
+	struct port_state *port;
+
+	return holds_known(&ledger->holds, &unit->space, unit->port, unit->sock, unit->tw, &port);
+}
+
+bool ledger_has(struct ledger *ledger, const struct ledger_unit *unit)
+{
+	struct port_state *port;
+	struct hold *hold =
+		holds_known(&ledger->holds, &unit->space, unit->port, unit->sock, unit->tw, &port);
+
+	return hold && hold_has(ledger, hold, unit);
 }
 
 static void tell_found(struct ledger *ledger, const struct pt_rec_head *head,
@@ -478,128 +537,147 @@ static void tell_found(struct ledger *ledger, const struct pt_rec_head *head,
 	emit(ledger, &ev);
 }
 
-bool ledger_holds(struct ledger *ledger, const struct ledger_found *found)
+static struct pt_rec_head head_of(const struct pt_space *space, __u16 port, __u64 sock, __u64 ts)
 {
-	struct port_state *port = holds_port(&ledger->holds, &found->space, found->port);
-
-	return port && found_before(ledger, port, found->sock);
+	return (struct pt_rec_head){ .ts = ts,
+				     .sock = sock,
+				     .netns_cookie = space->netns_cookie,
+				     .netns = space->netns,
+				     .port = port,
+				     .proto = space->proto };
 }
 
-int ledger_found(struct ledger *ledger, const struct ledger_found *found, __u64 ts)
+static int found_tw(struct ledger *ledger, const struct ledger_unit *found, struct hold *hold)
 {
-	struct port_state *port = holds_port(&ledger->holds, &found->space, found->port);
-	struct pt_rec_head head = { .ts = ts,
-				    .sock = found->sock,
-				    .netns_cookie = found->space.netns_cookie,
-				    .netns = found->space.netns,
-				    .port = found->port,
-				    .proto = found->space.proto };
-	struct hold *hold;
-	struct tw *tw;
+	struct tw *tw = holds_tw_add(&ledger->holds, hold);
 
-	if (!port)
+	if (!tw)
 		return -ENOMEM;
-	hold = found_before(ledger, port, found->sock);
+	tw->sock = found->tw;
+	tw->tuple = found->tuple;
+	return 0;
+}
+
+static bool just_released(struct ledger *ledger, const struct ledger_unit *found, __u64 ts)
+{
+	const struct release *release = recent_release(ledger, found->sock);
+
+	return !found->time_wait && release->sock == found->sock && release->port == found->port &&
+	       elapsed(release->ts, ts) < RELEASE_LAG_NS;
+}
+
+int ledger_found(struct ledger *ledger, const struct ledger_unit *found, __u64 ts)
+{
+	struct pt_rec_head head = head_of(&found->space, found->port, found->sock ?: found->tw, ts);
+	struct port_state *port;
+	struct hold *hold = holds_known(&ledger->holds, &found->space, found->port, found->sock,
+					found->tw, &port);
+
+	if ((hold && hold_has(ledger, hold, found)) || just_released(ledger, found, ts))
+		return 0;
 	if (!hold) {
-		hold = found_hold(ledger, found, port);
+		port = holds_port(&ledger->holds, &found->space, found->port);
+		hold = port ? found_hold(ledger, found, port) : NULL;
 		if (!hold)
 			return -ENOMEM;
 		tell_found(ledger, &head, hold, port, PT_EV_ALLOC, false);
 	}
-	if (!found->time_wait) {
-		hold->sock_open = true;
+	hold->sock_open |= !found->time_wait;
+	if (!found->time_wait)
 		return 0;
-	}
-	tw = holds_tw_add(&ledger->holds, hold);
-	if (!tw)
+	if (found_tw(ledger, found, hold))
 		return -ENOMEM;
-	tw->tuple = found->tuple;
-	if (hold->had_tw)
-		return 0;
 	tell_found(ledger, &head, hold, port, PT_EV_TIME_WAIT, found->fin_wait2);
 	return 0;
 }
 
-/* ---- after a loss ------------------------------------------------------------ */
+/* ---- held against a dump ----------------------------------------------------- */
 
-static void forget_kept(void *data, const struct pt_space *space, __u16 number,
-			struct port_state *port, struct hold *hold)
+static struct ledger_unit unit_of(const struct pt_space *space, __u16 port, const struct hold *hold,
+				  const struct tw *tw)
 {
-	(void)data;
-	(void)space;
-	(void)number;
-	(void)port;
-	hold->kept = false;
-	hold->had_tw = false;
+	struct ledger_unit unit = { .space = *space,
+				    .family = hold->family,
+				    .port = port,
+				    .tuple = tw ? tw->tuple : hold->tuple,
+				    .sock = hold->sock,
+				    .tw = tw ? tw->sock : 0,
+				    .owner = hold->owner,
+				    .time_wait = tw,
+				    .accepted = hold->via == PT_VIA_ACCEPT,
+				    .via = hold->via,
+				    .since = hold->since };
+
+	/* where a socket is known by its address, that of a found TIME_WAIT stands in for it */
+	if (unit.tw && unit.tw == unit.sock)
+		unit.sock = 0;
+	return unit;
 }
 
-void ledger_resync_begin(struct ledger *ledger)
-{
-	holds_each(&ledger->holds, forget_kept, NULL);
-}
-
-void ledger_resync_keep(struct ledger *ledger, const struct ledger_found *found, bool anew)
-{
-	struct port_state *port = holds_port(&ledger->holds, &found->space, found->port);
-	struct hold *hold = port ? found_before(ledger, port, found->sock) : NULL;
-
-	if (!hold || hold->kept)
-		return;
-	hold->kept = true;
-	if (!anew)
-		return;
-	hold->had_tw = hold->tws;
-	hold->sock_open = false;
-	holds_tw_clear(&ledger->holds, hold);
-}
-
-void ledger_resync_keep_told(struct ledger *ledger, const struct pt_rec_head *head)
-{
-	struct pt_space space = space_of(head);
-	__u64 tw = head->kind == PT_REC_TW_END ? decode_tw_end(head)->tw : 0;
-	struct port_state *port;
-	struct hold *hold = holds_find(&ledger->holds, &space, head->port, head->sock, tw, &port);
-
-	if (hold)
-		hold->kept = true;
-}
-
-struct sweep {
+struct visit {
 	struct ledger *ledger;
+	ledger_unit_fn fn;
+	ledger_keep_fn keep;
+	void *data;
 	__u64 ts;
-	bool idle_unseen;
 };
 
-/* A TCP socket that has no peer: it listens, or it is bound and no more. */
-static bool may_be_idle(const struct pt_space *space, const struct hold *hold)
+static void each_unit(void *data, const struct pt_space *space, __u16 number,
+		      struct port_state *port, struct hold *hold)
 {
-	return space->proto == IPPROTO_TCP && hold->sock_open && !tuple_has_remote(&hold->tuple);
+	const struct visit *visit = data;
+	struct ledger_unit unit = unit_of(space, number, hold, NULL);
+	const struct tw *tw;
+
+	(void)port;
+	if (hold->sock_open)
+		visit->fn(visit->data, &unit);
+	for (__u32 i = hold->tws; (tw = holds_tw_at(&visit->ledger->holds, i)); i = tw->next) {
+		unit = unit_of(space, number, hold, tw);
+		visit->fn(visit->data, &unit);
+	}
+}
+
+void ledger_each(struct ledger *ledger, ledger_unit_fn fn, void *data)
+{
+	struct visit visit = { .ledger = ledger, .fn = fn, .data = data };
+
+	holds_each(&ledger->holds, each_unit, &visit);
 }
 
 static void sweep_one(void *data, const struct pt_space *space, __u16 number,
 		      struct port_state *port, struct hold *hold)
 {
-	const struct sweep *sweep = data;
-	struct pt_rec_head head = { .ts = sweep->ts,
-				    .sock = hold->sock,
-				    .netns_cookie = space->netns_cookie,
-				    .netns = space->netns,
-				    .port = number,
-				    .proto = space->proto };
+	const struct visit *visit = data;
+	struct pt_rec_head head = head_of(space, number, hold->sock, visit->ts);
+	struct ledger_unit unit = unit_of(space, number, hold, NULL);
+	struct tw *tw;
 
-	if (hold->kept || (sweep->idle_unseen && may_be_idle(space, hold)))
-		return;
-	hold_end(sweep->ledger, &head, port, hold, PT_END_UNKNOWN);
+	if (hold->sock_open && !visit->keep(visit->data, &unit))
+		hold->sock_open = false;
+	for (__u32 next, i = hold->tws; (tw = holds_tw_at(&visit->ledger->holds, i)); i = next) {
+		next = tw->next;
+		unit = unit_of(space, number, hold, tw);
+		if (!visit->keep(visit->data, &unit))
+			holds_tw_drop(&visit->ledger->holds, hold, tw);
+	}
+	if (!hold->sock_open && !hold->tws)
+		hold_end(visit->ledger, &head, port, hold, PT_END_UNKNOWN);
 }
 
-void ledger_resync_sweep(struct ledger *ledger, __u64 ts, bool idle_unseen)
+void ledger_sweep(struct ledger *ledger, ledger_keep_fn keep, void *data, __u64 ts)
 {
-	struct sweep sweep = { ledger, ts, idle_unseen };
+	struct visit visit = { .ledger = ledger, .keep = keep, .data = data, .ts = ts };
 
-	holds_each(&ledger->holds, sweep_one, &sweep);
+	holds_each(&ledger->holds, sweep_one, &visit);
 }
 
-void ledger_resync_end(struct ledger *ledger, __u64 ts)
+void ledger_doubt(struct ledger *ledger)
+{
+	ledger->uncertain = true;
+}
+
+void ledger_certain(struct ledger *ledger, __u64 ts)
 {
 	ledger->uncertain = false;
 	ledger->certain_since = ts;
@@ -720,6 +798,9 @@ static int dispatch(struct ledger *ledger, const struct pt_rec_head *head)
 		return on_tw_begin(ledger, head);
 	case PT_REC_TW_END:
 		on_tw_end(ledger, head);
+		return 0;
+	case PT_REC_EMPTY:
+		on_empty(ledger, head);
 		return 0;
 	default:
 		return 0; /* decode_record() lets no other kind pass */

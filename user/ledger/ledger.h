@@ -35,18 +35,25 @@ void ledger_free(struct ledger *ledger);
  */
 int ledger_record(struct ledger *ledger, const struct pt_rec_head *head);
 
-/* A socket that holds a port, as a dump found it; see snapshot.h. */
-struct ledger_found {
+/*
+ * One of the things that hold a port: a socket, or a TIME_WAIT that it left. As
+ * a dump found it (snapshot.h), or as the ledger has it.
+ */
+struct ledger_unit {
 	struct pt_space space;
 	__u8 family;
 	__u16 port;
 	struct pt_tuple tuple;
-	__u64 sock;	       /* cookie */
+	__u64 sock;	       /* identity; 0: a TIME_WAIT of a socket that is not known */
+	__u64 tw;	       /* address of the TIME_WAIT sock, 0: not known */
 	struct pt_owner owner; /* known: false where nobody can tell */
 	bool listening;
-	bool time_wait; /* the socket is gone, its TIME_WAIT holds */
+	bool time_wait; /* the TIME_WAIT, not the socket */
 	bool fin_wait2; /* or rather an orphan's FIN_WAIT2 */
 	bool accepted;	/* of a listener that is gone, whose owner owner is: via accept */
+	/* of the ledger only: */
+	__u8 via;
+	__u64 since; /* CLOCK_BOOTTIME, ns; PT_UNKNOWN */
 };
 
 /* A listener whose hold ended: what it accepted may hold its port on. */
@@ -57,15 +64,19 @@ struct ledger_orphan {
 };
 
 /*
- * Begins a hold (via: snapshot) as of ts, CLOCK_BOOTTIME, ns, or tells of one
- * more TIME_WAIT of it. Its start is not known, nor are the times that depend
- * on it.
+ * A dump found it, as of ts (CLOCK_BOOTTIME, ns): unless the ledger has it, a
+ * hold begins (via: snapshot), or one more TIME_WAIT of a hold. Its start is not
+ * known, nor are the times that depend on it. A socket that let go within the
+ * second before ts is left out: its release was told before it happened.
  * Returns 0 or -ENOMEM.
  */
-int ledger_found(struct ledger *ledger, const struct ledger_found *found, __u64 ts);
+int ledger_found(struct ledger *ledger, const struct ledger_unit *found, __u64 ts);
 
-/* Whether the ledger has that socket's hold. */
-bool ledger_holds(struct ledger *ledger, const struct ledger_found *found);
+/* Whether the ledger has that socket, or that TIME_WAIT, as a holder. */
+bool ledger_has(struct ledger *ledger, const struct ledger_unit *unit);
+
+/* Whether it has a hold of that socket, be it only by another TIME_WAIT of it. */
+bool ledger_knows(struct ledger *ledger, const struct ledger_unit *unit);
 
 /*
  * The next port that a dump should look at for accepted sockets, oldest first.
@@ -73,19 +84,19 @@ bool ledger_holds(struct ledger *ledger, const struct ledger_found *found);
  */
 bool ledger_next_orphan(struct ledger *ledger, struct ledger_orphan *orphan);
 
-/*
- * After a loss, with a dump at hand (snapshot_resync() has the order): first the
- * holds that go on are kept, by the dump's rows (anew: ledger_found() will say
- * what there is of it) and by the records that came meanwhile and tell an end; then those that are
- * left end, `unknown`; then ledger_found() begins what is new; at last the ledger is certain again.
- */
-void ledger_resync_begin(struct ledger *ledger);
-void ledger_resync_keep(struct ledger *ledger, const struct ledger_found *found, bool anew);
-void ledger_resync_keep_told(struct ledger *ledger, const struct pt_rec_head *head);
+/* Each socket and TIME_WAIT that holds; not to be kept. */
+typedef void (*ledger_unit_fn)(void *data, const struct ledger_unit *unit);
+void ledger_each(struct ledger *ledger, ledger_unit_fn fn, void *data);
 
-/* idle_unseen: the dump has no sockets that are only bound; their holds stay. */
-void ledger_resync_sweep(struct ledger *ledger, __u64 ts, bool idle_unseen);
-void ledger_resync_end(struct ledger *ledger, __u64 ts);
+/*
+ * To put the ledger right, as of ts: in doubt (as after a loss) holders and reuse
+ * are unknown. ledger_found() is told what there is; what keep() does not know is
+ * gone, and holds of which nothing is left end, `unknown`; then it is certain.
+ */
+void ledger_doubt(struct ledger *ledger);
+typedef bool (*ledger_keep_fn)(void *data, const struct ledger_unit *unit);
+void ledger_sweep(struct ledger *ledger, ledger_keep_fn keep, void *data, __u64 ts);
+void ledger_certain(struct ledger *ledger, __u64 ts);
 
 /*
  * The losses so far, since the start. To be told when every record that was
@@ -95,13 +106,15 @@ void ledger_resync_end(struct ledger *ledger, __u64 ts);
 void ledger_lost(struct ledger *ledger, __u64 lost, __u64 now);
 
 struct ledger_counts {
-	__u64 records;	/* taken */
-	__u64 lost;	/* by the ring, as far as told */
-	__u64 holds;	/* now */
-	__u64 repeated; /* told by a second witness too, and dropped */
-	bool uncertain; /* a loss, and no resync since */
-	__u64 unlooked; /* listeners that ended while LEDGER_ORPHANS_MAX waited */
-	__u64 foreign;	/* of sockets that hold nothing here: accepted, or older */
+	__u64 records;	 /* taken */
+	__u64 lost;	 /* by the ring, as far as told */
+	__u64 holds;	 /* now */
+	__u64 repeated;	 /* told by a second witness too, and dropped */
+	bool uncertain;	 /* a loss, and no resync since */
+	__u64 unlooked;	 /* listeners that ended while LEDGER_ORPHANS_MAX waited */
+	__u64 emptied;	 /* ports that the kernel said are empty */
+	__u64 not_empty; /* holds that the ledger had of these: they ended, unknown */
+	__u64 foreign;	 /* of sockets that hold nothing here: accepted, or older */
 };
 
 struct ledger_counts ledger_counts(const struct ledger *ledger);

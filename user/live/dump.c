@@ -24,6 +24,7 @@
 
 #include "user/base/index.h"
 #include "user/live/diag.h"
+#include "user/live/rows.h"
 
 #ifndef SO_NETNS_COOKIE /* since 5.14 */
 #define SO_NETNS_COOKIE 71
@@ -39,7 +40,7 @@
 
 /* What was delivered. A socket is one, and each TIME_WAIT that it left. */
 struct seen {
-	__u64 cookie;
+	__u64 cookie, tw;
 	__u8 laddr[16], raddr[16];
 	__u16 port, rport;
 	bool has_tw;
@@ -63,7 +64,8 @@ struct walk {
 struct scope {
 	struct walk *walk;
 	struct pt_space space;
-	int diag, route; /* sockets inside it */
+	int diag, route;  /* sockets inside it */
+	int iterators[2]; /* instead of diag: TCP, UDP; -1: not wanted */
 	struct range range;
 	bool has_range;
 	bool l3mdev;	    /* VRFs split its TCP port space */
@@ -78,7 +80,7 @@ static bool same_socket(const void *entries, __u32 entry, const void *key)
 {
 	const struct seen *a = (const struct seen *)entries + entry, *b = key;
 
-	if (a->cookie != b->cookie)
+	if (a->cookie != b->cookie || a->tw != b->tw)
 		return false;
 	if (!a->has_tw && !b->has_tw)
 		return true;
@@ -95,11 +97,12 @@ static int remember(struct scope *scope, const struct sock_row *row)
 {
 	struct seen *grown, seen = {
 		.cookie = row->cookie,
+		.tw = row->tw,
 		.port = row->port,
 		.rport = row->rport,
 		.has_tw = row->has_tw,
 	};
-	__u32 hash = index_hash(row->cookie), size;
+	__u32 hash = index_hash(row->cookie ^ row->tw), size;
 
 	memcpy(seen.laddr, row->laddr, sizeof(seen.laddr));
 	memcpy(seen.raddr, row->raddr, sizeof(seen.raddr));
@@ -206,9 +209,11 @@ static int deliver(struct sock_row *row, void *data)
 		return 0;
 	is_new = remember(scope, row);
 	if (is_new > 0) {
-		scope->space.proto = row->space.proto;
-		scope->space.vrf = vrf_of(scope, row);
-		row->space = scope->space;
+		if (!walk->options->loader) {
+			scope->space.proto = row->space.proto;
+			scope->space.vrf = vrf_of(scope, row);
+			row->space = scope->space;
+		}
 		walk->result->rows++;
 		walk->fatal = walk->fn(row, walk->data);
 	} else {
@@ -270,11 +275,35 @@ static void dump_table(struct scope *scope, __u8 proto, __u8 family)
 	}
 }
 
+static int on_iterated(const struct sock_row *row, const struct pt_owner *owner, void *data)
+{
+	struct sock_row copy = *row;
+
+	(void)owner;
+	return deliver(&copy, data);
+}
+
+static void dump_iterated(struct scope *scope)
+{
+	struct dump_result *result = scope->walk->result;
+	int err;
+
+	for (int i = 0; i < 2 && !scope->walk->fatal; i++) {
+		err = scope->iterators[i] < 0 ? 0
+					      : rows_read(scope->iterators[i], on_iterated, scope);
+		if (err && !scope->walk->fatal) {
+			result->incomplete++;
+			result->incomplete_error = result->incomplete_error ?: err;
+		}
+	}
+}
+
 static void end_scope(struct scope *scope, bool whole)
 {
 	struct walk *walk = scope->walk;
 	struct dump_netns netns = { .cookie = scope->space.netns_cookie,
 				    .inode = scope->space.netns,
+				    .entered = true,
 				    .whole = whole,
 				    .range = scope->has_range ? &scope->range : NULL };
 
@@ -284,7 +313,7 @@ static void end_scope(struct scope *scope, bool whole)
 		walk->fatal = walk->options->netns_done(&netns, walk->data);
 }
 
-static void dump_scope(struct scope *scope)
+static void dump_tables(struct scope *scope)
 {
 	static const struct {
 		__u8 proto, family;
@@ -294,14 +323,23 @@ static void dump_scope(struct scope *scope)
 		{ IPPROTO_UDP, AF_INET },
 		{ IPPROTO_UDP, AF_INET6 },
 	};
-	struct dump_result *result = scope->walk->result;
-	unsigned int incomplete = result->incomplete;
 	__u8 proto = scope->walk->options->proto;
 
-	result->namespaces++;
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables) && !scope->walk->fatal; i++)
 		if (!proto || proto == tables[i].proto)
 			dump_table(scope, tables[i].proto, tables[i].family);
+}
+
+static void dump_scope(struct scope *scope)
+{
+	struct dump_result *result = scope->walk->result;
+	unsigned int incomplete = result->incomplete;
+
+	result->namespaces++;
+	if (scope->walk->options->loader)
+		dump_iterated(scope);
+	else
+		dump_tables(scope);
 	end_scope(scope, result->incomplete == incomplete && !result->missing);
 }
 
@@ -333,22 +371,47 @@ static bool l3mdev_splits(void)
 
 static void close_scope(struct scope *scope)
 {
-	if (scope->diag >= 0)
-		close(scope->diag);
-	if (scope->route >= 0)
-		close(scope->route);
+	const int fds[] = { scope->diag, scope->route, scope->iterators[0], scope->iterators[1] };
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+/* They show the namespace that they were made in. Returns 0 or a negative errno. */
+static int open_iterators(struct scope *scope)
+{
+	const struct dump_options *options = scope->walk->options;
+	static const struct {
+		__u8 proto;
+		enum loader_iterator iterator;
+	} tables[2] = { { IPPROTO_TCP, LOADER_SOCK_TCP }, { IPPROTO_UDP, LOADER_SOCK_UDP } };
+
+	for (int i = 0; options->loader && i < 2; i++) {
+		if (options->proto && options->proto != tables[i].proto)
+			continue;
+		scope->iterators[i] = loader_iterate(options->loader, tables[i].iterator);
+		if (scope->iterators[i] < 0)
+			return scope->iterators[i];
+	}
+	return 0;
 }
 
 /* All that must happen inside the namespace; its sockets stay there. */
 static int open_scope(struct scope *scope)
 {
 	socklen_t len = sizeof(scope->space.netns_cookie);
+	int err;
 
+	scope->iterators[0] = scope->iterators[1] = -1;
 	scope->diag = open_netlink(NETLINK_SOCK_DIAG);
 	scope->route = open_netlink(NETLINK_ROUTE);
-	if (scope->diag < 0 || scope->route < 0) {
+	err = scope->diag < 0	 ? scope->diag
+	      : scope->route < 0 ? scope->route
+				 : open_iterators(scope);
+	if (err) {
 		close_scope(scope);
-		return scope->diag < 0 ? scope->diag : scope->route;
+		return err;
 	}
 	scope->l3mdev = l3mdev_splits();
 	scope->has_range = scope->walk->options->netns_done && !range_read(&scope->range);
@@ -402,6 +465,15 @@ static int open_scope_in(struct walk *walk, int fd, struct scope *scope)
 	return walk->fatal;
 }
 
+static void refuse(struct walk *walk, __u32 inode)
+{
+	struct dump_netns netns = { .inode = inode };
+
+	walk->result->refused++;
+	if (walk->options->netns_done)
+		walk->fatal = walk->options->netns_done(&netns, walk->data);
+}
+
 /* Visits fd if it is a network namespace, wanted, and for the first time. */
 static void visit(struct walk *walk, int fd)
 {
@@ -421,7 +493,7 @@ static void visit(struct walk *walk, int fd)
 	if (err && fd == walk->own)
 		walk->fatal = err;
 	else if (err)
-		walk->result->refused++;
+		refuse(walk, scope.space.netns);
 	if (err || walk->fatal)
 		return;
 	dump_scope(&scope);
@@ -496,7 +568,7 @@ static void visit_mounts(struct walk *walk)
  * bound-only sockets in inet_diag"). Others take the wish for them in silence,
  * and there may be none to tell; but it got a name then, and BTF has the names.
  */
-static bool kernel_has_bound_idle(void)
+static bool find_bound_idle(void)
 {
 	static const char name[] = "TCP_BOUND_INACTIVE";
 	FILE *btf = fopen(KERNEL_BTF, "re");
@@ -511,6 +583,16 @@ static bool kernel_has_bound_idle(void)
 	if (btf)
 		fclose(btf);
 	return found;
+}
+
+/* The names are some MiB to read: once. */
+static bool kernel_has_bound_idle(void)
+{
+	static enum { UNKNOWN, NO, YES } known;
+
+	if (known == UNKNOWN)
+		known = find_bound_idle() ? YES : NO;
+	return known == YES;
 }
 
 int dump_all(const struct dump_options *options, dump_fn fn, void *data, struct dump_result *result)

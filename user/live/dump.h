@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Which sockets hold a local port at this moment, in every network namespace:
- * what sock_diag tells. It also gives a cookie to each socket that had none.
+ * what sock_diag tells, which also gives a cookie to each socket that had none;
+ * or, where records do not tell cookies, what the iterators do.
  */
 #ifndef PORTTRACE_LIVE_DUMP_H
 #define PORTTRACE_LIVE_DUMP_H
@@ -11,13 +12,15 @@
 #include <stddef.h>
 
 #include "user/base/parse.h"
+#include "user/live/loader.h"
 #include "user/live/range.h"
 #include "user/live/sock_row.h"
 
-/* A namespace that was dumped. Valid for the call. */
+/* A namespace there is. Valid for the call. */
 struct dump_netns {
 	__u64 cookie; /* 0: before 5.14 */
 	__u32 inode;
+	bool entered;		   /* false: refused, nothing else is known */
 	bool whole;		   /* no row may be missing */
 	const struct range *range; /* the kernel's choice of ports in it; NULL: it does not tell */
 };
@@ -30,6 +33,7 @@ struct dump_options {
 	__u32 netns;		      /* inode number; 0: every namespace */
 	const struct port_set *ports; /* NULL: every port */
 	dump_netns_fn netns_done;     /* after its rows, with the same data; or NULL */
+	const struct loader *loader;  /* its iterators instead of sock_diag; or NULL */
 };
 
 /* dump_result.missing: the kernel has no module for it, and shows no socket. */

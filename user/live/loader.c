@@ -31,6 +31,8 @@ struct rule {
 	const char *unless;
 	unsigned int args; /* 0: any number */
 	__u8 proto;
+	bool iterator; /* runs when asked to: not attached */
+	bool audit;    /* for the audit, where the kernel has it */
 };
 
 #define ROW(proto_, program_, function_, tells_, ...)                                              \
@@ -40,6 +42,7 @@ struct rule {
 	}
 #define TCP(...) ROW(IPPROTO_TCP, __VA_ARGS__)
 #define UDP(...) ROW(IPPROTO_UDP, __VA_ARGS__)
+#define COOKIES "bpf_get_socket_ptr_cookie" /* for tracing programs since 5.12 */
 
 /* clang-format off */
 static const struct rule rules[] = {
@@ -65,6 +68,8 @@ static const struct rule rules[] = {
 	TCP(twsk_hashdance, inet_twsk_hashdance, "TIME_WAIT begins (before 6.12)",
 	    .unless = "inet_twsk_hashdance_schedule"),
 	TCP(twsk_bind_unhash, inet_twsk_bind_unhash, "TIME_WAIT ends"),
+	TCP(bucket_destroy, inet_bind_bucket_destroy, "a port is empty (--audit, since 6.18)",
+	    .args = 1, .audit = true),
 	UDP(autobind, inet_autobind, "a UDP send or connect asks for a port"),
 	UDP(bind4, inet_bind, "a UDP bind asks for a port"),
 	UDP(bind6, inet6_bind, "the same, IPv6"),
@@ -76,6 +81,10 @@ static const struct rule rules[] = {
 	UDP(udp_destroy, udp_destroy_sock, "the same (second witness)"),
 	UDP(udp6_destroy, udpv6_destroy_sock, "the same, IPv6"),
 	UDP(udp_disconnect, udp_disconnect, "a UDP socket let go by connect(AF_UNSPEC)"),
+	ROW(0, sock_files, bpf_iter_task_file, "who has which socket open", .iterator = true),
+	TCP(sock_tcp, bpf_iter_tcp, "the sockets there are (before 5.12)", .unless = COOKIES,
+	    .iterator = true),
+	UDP(sock_udp, bpf_iter_udp, "the same, UDP", .unless = COOKIES, .iterator = true),
 };
 /* clang-format on */
 
@@ -122,7 +131,7 @@ static enum loader_state rule_state(const struct rule *rule, const struct btf *b
 		return LOADER_ABSENT;
 	if (rule_fits(rule, btf))
 		return LOADER_READY;
-	return rule_has_other(rule, btf) ? LOADER_ABSENT : LOADER_MISSING;
+	return rule->audit || rule_has_other(rule, btf) ? LOADER_ABSENT : LOADER_MISSING;
 }
 
 /* libbpf's own words: the last ones are kept for the line that says why. */
@@ -143,11 +152,10 @@ static struct bpf_program *program_of(struct porttrace_bpf *skel, const struct r
 	return bpf_object__find_program_by_name(skel->obj, rule->program);
 }
 
-/* CO-RE knobs from what the kernel's BTF tells: bpf_get_socket_cookie for
- * tracing came in 5.12 as bpf_get_socket_ptr_cookie. */
+/* CO-RE knobs from what the kernel's BTF tells. */
 static void set_knobs(struct porttrace_bpf *skel, const struct btf *btf)
 {
-	skel->rodata->has_sock_cookie = kernel_has(btf, "bpf_get_socket_ptr_cookie");
+	skel->rodata->has_sock_cookie = kernel_has(btf, COOKIES);
 	skel->rodata->has_task_btf = kernel_has(btf, "bpf_get_current_task_btf");
 }
 
@@ -163,12 +171,15 @@ static void set_options(struct porttrace_bpf *skel, const struct loader_options 
 	}
 }
 
-static int choose_programs(struct porttrace_bpf *skel, const struct btf *btf, __u8 proto,
-			   char *reason, size_t size)
+static int choose_programs(struct porttrace_bpf *skel, const struct btf *btf,
+			   const struct loader_options *options, char *reason, size_t size)
 {
+	__u8 proto = options->proto;
+
 	for (size_t i = 0; i < RULES; i++) {
 		enum loader_state state = rule_state(&rules[i], btf);
-		bool wanted = !proto || rules[i].proto == proto;
+		bool wanted = (!proto || !rules[i].proto || rules[i].proto == proto) &&
+			      (options->audit || !rules[i].audit);
 
 		if (wanted && state == LOADER_MISSING) {
 			snprintf(reason, size,
@@ -205,7 +216,7 @@ static int attach_all(struct loader *loader, char *reason, size_t size)
 		struct bpf_program *program = program_of(loader->skel, &rules[i]);
 		char what[96];
 
-		if (!bpf_program__autoload(program))
+		if (!bpf_program__autoload(program) || rules[i].iterator)
 			continue;
 		loader->links[i] = bpf_program__attach(program);
 		if (loader->links[i])
@@ -219,7 +230,7 @@ static int attach_all(struct loader *loader, char *reason, size_t size)
 static int load(struct loader *loader, const struct loader_options *options, const struct btf *btf,
 		char *reason, size_t size)
 {
-	int err = choose_programs(loader->skel, btf, options->proto, reason, size);
+	int err = choose_programs(loader->skel, btf, options, reason, size);
 
 	if (err)
 		return err;
@@ -290,6 +301,24 @@ int loader_ring_fd(const struct loader *loader)
 	return bpf_map__fd(loader->skel->maps.ring);
 }
 
+int loader_iterate(const struct loader *loader, enum loader_iterator which)
+{
+	struct bpf_program *const programs[] = {
+		[LOADER_SOCK_FILES] = loader->skel->progs.sock_files,
+		[LOADER_SOCK_TCP] = loader->skel->progs.sock_tcp,
+		[LOADER_SOCK_UDP] = loader->skel->progs.sock_udp,
+	};
+	struct bpf_link *link = bpf_program__attach_iter(programs[which], NULL);
+	int fd, err;
+
+	if (!link)
+		return -errno;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	err = -errno;
+	bpf_link__destroy(link); /* the file keeps the program */
+	return fd < 0 ? err : fd;
+}
+
 bool loader_has_cookies(const struct loader *loader)
 {
 	return loader->skel->rodata->has_sock_cookie;
@@ -357,7 +386,7 @@ static int probe_one(const struct btf *btf, size_t index)
 
 static bool all_attach(void)
 {
-	const struct loader_options options = { .buffer_size = 1 << 16 };
+	const struct loader_options options = { .buffer_size = 1 << 16, .audit = true };
 	struct loader *loader;
 	char reason[256];
 

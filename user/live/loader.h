@@ -17,6 +17,7 @@ struct loader_options {
 	__u32 netns;	    /* inode number; 0: every namespace */
 	__u8 proto;	    /* IPPROTO_TCP, IPPROTO_UDP; 0: both */
 	__u64 buffer_size;  /* bytes, a power of two of whole pages */
+	bool audit;	    /* also what only the audit asks for */
 	bool verbose;	    /* libbpf's messages and the verifier's go to stderr */
 };
 
@@ -61,7 +62,19 @@ void loader_free(struct loader *loader);
 /* The ring's file descriptor; the loader's. */
 int loader_ring_fd(const struct loader *loader);
 
-/* Whether records tell sockets by cookie (5.12): else no dump can be matched. */
+enum loader_iterator {
+	LOADER_SOCK_FILES, /* each socket that a process has open, with the process */
+	LOADER_SOCK_TCP,   /* without cookies: the calling thread's network namespace */
+	LOADER_SOCK_UDP,
+};
+
+/* A file to read struct pt_row from (rows.h), or a negative errno. */
+int loader_iterate(const struct loader *loader, enum loader_iterator which);
+
+/*
+ * Whether records tell sockets by cookie (5.12), as sock_diag does; else by
+ * address, as the iterators do.
+ */
 bool loader_has_cookies(const struct loader *loader);
 
 /* Records lost so far because the ring was full. */

@@ -85,11 +85,19 @@ void pipeline_snapshot(struct pipeline *pipeline, struct snapshot *snapshot, __u
 	pipeline_replay(pipeline, snapshot);
 }
 
-void pipeline_resync(struct pipeline *pipeline, struct snapshot *snapshot, __u64 ts,
-		     bool idle_unseen)
+bool pipeline_resync(struct pipeline *pipeline, struct snapshot *snapshot, __u64 ts,
+		     bool vanished_stay)
 {
-	keep_error(pipeline, snapshot_resync(snapshot, pipeline->ledger, ts, idle_unseen));
+	int result = snapshot_resync(snapshot, pipeline->ledger, ts, vanished_stay);
+
+	keep_error(pipeline, result < 0 ? result : 0);
 	pipeline_replay(pipeline, snapshot);
+	return result > 0;
+}
+
+int pipeline_audit(struct pipeline *pipeline, struct audit *audit, struct snapshot *snapshot)
+{
+	return audit_look(audit, snapshot, pipeline->ledger);
 }
 
 bool pipeline_next_orphan(struct pipeline *pipeline, struct ledger_orphan *orphan)

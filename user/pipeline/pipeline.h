@@ -7,6 +7,7 @@
 #define PORTTRACE_PIPELINE_H
 
 #include "user/event/filter.h"
+#include "user/ledger/audit.h"
 #include "user/ledger/ledger.h"
 #include "user/ledger/snapshot.h"
 #include "user/sink/sink.h"
@@ -36,9 +37,12 @@ void pipeline_replay(struct pipeline *pipeline, const struct snapshot *snapshot)
  */
 void pipeline_snapshot(struct pipeline *pipeline, struct snapshot *snapshot, __u64 ts);
 
-/* The same after a loss; see snapshot_resync(). */
-void pipeline_resync(struct pipeline *pipeline, struct snapshot *snapshot, __u64 ts,
-		     bool idle_unseen);
+/* The same after a loss. Returns whether holds in vanished namespaces stayed; snapshot_resync(). */
+bool pipeline_resync(struct pipeline *pipeline, struct snapshot *snapshot, __u64 ts,
+		     bool vanished_stay);
+
+/* Before one of these: what differs; see audit_look(). */
+int pipeline_audit(struct pipeline *pipeline, struct audit *audit, struct snapshot *snapshot);
 
 /* The next port to dump for accepted sockets; see ledger_next_orphan(). */
 bool pipeline_next_orphan(struct pipeline *pipeline, struct ledger_orphan *orphan);

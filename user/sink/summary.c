@@ -126,6 +126,24 @@ static const char *plural(__u64 count)
 	return count == 1 ? "" : "s";
 }
 
+static void text_audit(struct out *out, const struct audit_counts *audit)
+{
+	bool failed = audit && audit_failed(audit);
+
+	if (!audit || !audit->audits)
+		return;
+	text(out, "Audit: %llu socket%s held against the kernel's own tables: %s", audit->compared,
+	     audit->compared == 1 ? " or TIME_WAIT" : "s and TIME_WAITs",
+	     failed ? "" : "no difference");
+	for (int kind = 0, told = 0; failed && kind < AUDIT_KINDS; kind++)
+		if (audit->differences[kind])
+			text(out, "%s%llu %s", told++ ? ", " : "", audit->differences[kind],
+			     audit_kind_text((enum audit_kind)kind));
+	if (audit->unseen)
+		text(out, "; %llu could not be looked at", audit->unseen);
+	out_str(out, ".\n");
+}
+
 void summary_text(struct out *out, const struct summary *summary)
 {
 	const struct totals_count *all = &summary->totals->all;
@@ -138,6 +156,7 @@ void summary_text(struct out *out, const struct summary *summary)
 	     plural(all->frees), duration(summary->duration_ns, took), all->held_now,
 	     all->held_max);
 	text_skipped(out, summary);
+	text_audit(out, summary->audit);
 	text_ports(out, summary->totals);
 	text_processes(out, summary->totals);
 	if (all->frees)
@@ -240,6 +259,25 @@ static void json_misses(struct out *out, const struct summary *summary)
 	out_char(out, '}');
 }
 
+static void json_audit(struct out *out, const struct audit_counts *audit)
+{
+	if (!audit || !audit->audits) {
+		out_str(out, ",\"audit\":null");
+		return;
+	}
+	json_u64(out, ",\"audit\":{\"audits\":", audit->audits);
+	json_u64(out, ",\"compared\":", audit->compared);
+	for (int kind = 0; kind < AUDIT_KINDS; kind++) {
+		out_str(out, ",\"");
+		out_str(out, audit_kind_name((enum audit_kind)kind));
+		json_u64(out, "\":", audit->differences[kind]);
+	}
+	json_u64(out, ",\"unseen\":", audit->unseen);
+	json_u64(out, ",\"moved\":", audit->moved);
+	json_u64(out, ",\"emptied\":", audit->emptied);
+	out_char(out, '}');
+}
+
 void summary_json(struct out *out, const struct summary *summary)
 {
 	struct format_time cache = { 0 };
@@ -254,7 +292,8 @@ void summary_json(struct out *out, const struct summary *summary)
 	json_u64(out, ",\"delivered\":", summary->counts.records);
 	json_u64(out, ",\"lost\":", summary->counts.lost);
 	json_misses(out, summary);
-	out_str(out, ",\"audit\":null,\"all\":{");
+	json_audit(out, summary->audit);
+	out_str(out, ",\"all\":{");
 	json_count(out, &summary->totals->all);
 	out_char(out, '}');
 	json_ports(out, summary->totals);

@@ -4,6 +4,7 @@
 #define PORTTRACE_SINK_SUMMARY_H
 
 #include "user/base/out.h"
+#include "user/ledger/audit.h"
 #include "user/ledger/ledger.h"
 #include "user/stats/totals.h"
 
@@ -20,6 +21,7 @@ struct summary {
 	__u64 duration_ns;
 	const struct summary_program *programs;
 	size_t programs_count;
+	const struct audit_counts *audit; /* NULL: there was none */
 };
 
 /* Ten ports and ten processes, for people. */
