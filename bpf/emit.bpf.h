@@ -61,10 +61,18 @@ struct port_facts {
 	__u64 start; /* of the search; 0: missed */
 };
 
+static __always_inline void kin_fill(struct pt_kin *kin, struct sock *sk, __u32 *flags)
+{
+	kin->sock = has_sock_cookie ? BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) : (__u64)sk;
+	kin->port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	*flags |= PT_F_KIN;
+}
+
 static __always_inline void emit_port(enum pt_kind kind, struct sock *sk, __u64 id,
 				      struct port_facts facts)
 {
 	struct pt_rec_port *rec;
+	struct sock *first;
 
 	rec = record_reserve(sizeof(*rec));
 	if (!rec)
@@ -73,9 +81,11 @@ static __always_inline void emit_port(enum pt_kind kind, struct sock *sk, __u64 
 	rec->head.proto = facts.proto;
 	rec->head.vrf = facts.vrf;
 	tuple_fill(&rec->tuple, &sk->__sk_common);
-	task_fill(&rec->task, &facts.flags);
-	if (facts.flags & PT_F_KTHREAD && facts.proto == IPPROTO_TCP && is_mptcp_subflow(sk))
-		facts.flags |= PT_F_NO_OWNER;
+	first = facts.proto == IPPROTO_TCP ? mptcp_first(sk) : (void *)0;
+	if (first)
+		kin_fill(&rec->kin, first, &facts.flags);
+	else
+		task_fill(&rec->task, &facts.flags);
 	if (facts.start) {
 		facts.flags |= PT_F_SEARCHED;
 		rec->search_ns = rec->head.ts - facts.start;

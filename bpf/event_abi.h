@@ -74,8 +74,8 @@ enum pt_flag {
 	PT_F_REUSED = 1 << 8,
 	/* CLOSED, RELEASE: it was a listener. What it accepted may hold its port on. */
 	PT_F_LISTENED = 1 << 10,
-	/* ALLOC, FAIL: the task that asked did so for a process that is not known. */
-	PT_F_NO_OWNER = 1 << 9,
+	/* ALLOC, FAIL: the task that asked did so for the owner of kin. */
+	PT_F_KIN = 1 << 9,
 };
 
 struct pt_rec_head {
@@ -115,10 +115,20 @@ struct pt_task {
 	char thread[PT_COMM_LEN]; /* the asking thread's */
 };
 
+/* A socket of the same namespace and protocol. */
+struct pt_kin {
+	__u64 sock; /* identity, as in the head; 0: not known */
+	__u16 port;
+	__u8 reserved[6];
+};
+
 struct pt_rec_port {
 	struct pt_rec_head head;
 	struct pt_tuple tuple;
-	struct pt_task task;
+	union {
+		struct pt_task task;
+		struct pt_kin kin; /* PT_F_KIN */
+	};
 	__u64 search_ns;
 	__s32 error; /* FAIL: negative errno, as the program gets it */
 	__u8 via;    /* enum pt_via */

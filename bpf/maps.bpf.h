@@ -13,6 +13,7 @@
 /* Knobs: constant when the verifier sees them, so what is off costs nothing. */
 const volatile bool has_sock_cookie = true; /* bpf_get_socket_cookie in tracing, 5.12 */
 const volatile bool has_task_btf = true;    /* bpf_get_current_task_btf, 5.11 */
+const volatile bool can_hold_preemption = false;
 const volatile bool filter_ports = false;
 const volatile __u64 wanted_ports[PORT_WORDS] = {};
 const volatile __u32 wanted_netns = 0; /* inode number; 0: all */

@@ -31,13 +31,13 @@ static __always_inline int connect_begin(struct sock *sk)
 SEC("fentry/inet_hash_connect")
 int BPF_PROG(hash_connect_begin, struct inet_timewait_death_row *dr, struct sock *sk)
 {
-	return connect_begin(sk);
+	return unpreempted(connect_begin(sk));
 }
 
 SEC("fentry/inet6_hash_connect")
 int BPF_PROG(hash6_connect_begin, struct inet_timewait_death_row *dr, struct sock *sk)
 {
-	return connect_begin(sk);
+	return unpreempted(connect_begin(sk));
 }
 
 /*
@@ -169,23 +169,28 @@ static __always_inline int connect_end(struct sock *sk, int ret)
 SEC("fexit/inet_hash_connect")
 int BPF_PROG(hash_connect_end, struct inet_timewait_death_row *dr, struct sock *sk, int ret)
 {
-	return connect_end(sk, ret);
+	return unpreempted(connect_end(sk, ret));
 }
 
 SEC("fexit/inet6_hash_connect")
 int BPF_PROG(hash6_connect_end, struct inet_timewait_death_row *dr, struct sock *sk, int ret)
 {
-	return connect_end(sk, ret);
+	return unpreempted(connect_end(sk, ret));
 }
 
 /* ---- TCP: bind() and listen() ---------------------------------------------- */
 
-SEC("fentry/inet_csk_get_port")
-int BPF_PROG(csk_get_port_begin, struct sock *sk, unsigned short snum)
+static __always_inline int get_port_begin(struct sock *sk, unsigned short snum)
 {
 	if (sk->sk_protocol == IPPROTO_TCP && netns_wanted(&sk->__sk_common))
 		inflight_begin(sk, CALL_GET_PORT, bpf_ktime_get_boot_ns(), snum);
 	return 0;
+}
+
+SEC("fentry/inet_csk_get_port")
+int BPF_PROG(csk_get_port_begin, struct sock *sk, unsigned short snum)
+{
+	return unpreempted(get_port_begin(sk, snum));
 }
 
 static __always_inline enum pt_via bind_via(struct sock *sk, unsigned short wanted_port)
@@ -239,8 +244,7 @@ int BPF_PROG(bind_hash_v510, struct sock *sk, struct inet_bind_bucket *tb, unsig
 	return bind_got_port(sk, port, tb);
 }
 
-SEC("fexit/inet_csk_get_port")
-int BPF_PROG(csk_get_port_end, struct sock *sk, unsigned short snum, int ret)
+static __always_inline int get_port_end(struct sock *sk, unsigned short snum, int ret)
 {
 	struct port_facts facts = { .via = bind_via(sk, snum),
 				    .port = ret ? snum : sock_port(sk),
@@ -265,6 +269,12 @@ int BPF_PROG(csk_get_port_end, struct sock *sk, unsigned short snum, int ret)
 	if (slot)
 		inflight_end(slot);
 	return 0;
+}
+
+SEC("fexit/inet_csk_get_port")
+int BPF_PROG(csk_get_port_end, struct sock *sk, unsigned short snum, int ret)
+{
+	return unpreempted(get_port_end(sk, snum, ret));
 }
 
 /*
@@ -292,26 +302,26 @@ static __always_inline int bind_end(struct sock *sk, enum pt_via via, int ret)
 SEC("fexit/inet_bind")
 int BPF_PROG(bind4_end, struct socket *socket, void *addr, int len, int ret)
 {
-	return bind_end(socket->sk, PT_VIA_FIXED, ret);
+	return unpreempted(bind_end(socket->sk, PT_VIA_FIXED, ret));
 }
 
 SEC("fexit/inet6_bind")
 int BPF_PROG(bind6_end, struct socket *socket, void *addr, int len, int ret)
 {
-	return bind_end(socket->sk, PT_VIA_FIXED, ret);
+	return unpreempted(bind_end(socket->sk, PT_VIA_FIXED, ret));
 }
 
 /* (sk, backlog) until 5.16 (e7049395b1c3), then (sk). */
 SEC("fexit/inet_csk_listen_start")
 int BPF_PROG(listen_end, struct sock *sk, int ret)
 {
-	return bind_end(sk, PT_VIA_LISTEN, ret);
+	return unpreempted(bind_end(sk, PT_VIA_LISTEN, ret));
 }
 
 SEC("fexit/inet_csk_listen_start")
 int BPF_PROG(listen_end_v510, struct sock *sk, int backlog, int ret)
 {
-	return bind_end(sk, PT_VIA_LISTEN, ret);
+	return unpreempted(bind_end(sk, PT_VIA_LISTEN, ret));
 }
 
 /* ---- TCP: release ---------------------------------------------------------- */
@@ -527,23 +537,22 @@ static __always_inline int udp_asks(struct sock *sk, enum call call)
 SEC("fentry/inet_autobind")
 int BPF_PROG(autobind, struct sock *sk)
 {
-	return udp_asks(sk, CALL_AUTOBIND);
+	return unpreempted(udp_asks(sk, CALL_AUTOBIND));
 }
 
 SEC("fentry/inet_bind")
 int BPF_PROG(bind4, struct socket *socket)
 {
-	return udp_asks(socket->sk, CALL_BIND);
+	return unpreempted(udp_asks(socket->sk, CALL_BIND));
 }
 
 SEC("fentry/inet6_bind")
 int BPF_PROG(bind6, struct socket *socket)
 {
-	return udp_asks(socket->sk, CALL_BIND);
+	return unpreempted(udp_asks(socket->sk, CALL_BIND));
 }
 
-SEC("fentry/udp_lib_get_port")
-int BPF_PROG(udp_get_port_begin, struct sock *sk, unsigned short snum)
+static __always_inline int udp_search_begins(struct sock *sk, unsigned short snum)
 {
 	struct inflight *slot;
 
@@ -554,6 +563,12 @@ int BPF_PROG(udp_get_port_begin, struct sock *sk, unsigned short snum)
 	slot->port = snum;
 	slot->told = false;
 	return 0;
+}
+
+SEC("fentry/udp_lib_get_port")
+int BPF_PROG(udp_get_port_begin, struct sock *sk, unsigned short snum)
+{
+	return unpreempted(udp_search_begins(sk, snum));
 }
 
 static __always_inline enum pt_via udp_via(struct inflight *slot, unsigned short snum)
@@ -595,14 +610,19 @@ static __always_inline void udp_tell(struct sock *sk, unsigned short snum, int r
 		emit_alloc(sk, facts);
 }
 
-SEC("fexit/udp_lib_get_port")
-int BPF_PROG(udp_get_port_end, struct sock *sk, unsigned short snum, unsigned int hash, int ret)
+static __always_inline int udp_search_ends(struct sock *sk, unsigned short snum, int ret)
 {
 	if (!is_udp(sk))
 		return 0;
 	udp_tell(sk, snum, ret, 0);
 	inflight_find_or_begin(sk, CALL_NONE)->told = true;
 	return 0;
+}
+
+SEC("fexit/udp_lib_get_port")
+int BPF_PROG(udp_get_port_end, struct sock *sk, unsigned short snum, unsigned int hash, int ret)
+{
+	return unpreempted(udp_search_ends(sk, snum, ret));
 }
 
 static __always_inline int udp_get_port_again(struct sock *sk, unsigned short snum, int ret)
@@ -622,13 +642,13 @@ static __always_inline int udp_get_port_again(struct sock *sk, unsigned short sn
 SEC("fexit/udp_v4_get_port")
 int BPF_PROG(udp4_get_port_end, struct sock *sk, unsigned short snum, int ret)
 {
-	return udp_get_port_again(sk, snum, ret);
+	return unpreempted(udp_get_port_again(sk, snum, ret));
 }
 
 SEC("fexit/udp_v6_get_port")
 int BPF_PROG(udp6_get_port_end, struct sock *sk, unsigned short snum, int ret)
 {
-	return udp_get_port_again(sk, snum, ret);
+	return unpreempted(udp_get_port_again(sk, snum, ret));
 }
 
 static __always_inline int udp_release(struct sock *sk)

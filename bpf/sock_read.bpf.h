@@ -60,15 +60,31 @@ static __always_inline __u32 bucket_vrf(struct sock *sk)
 	return BPF_CORE_READ(csk, icsk_bind_hash, l3mdev);
 }
 
-/*
- * A kernel worker opens the further subflows of an MPTCP connection; the port is
- * the process's that has the connection, whoever that is.
- */
-static __always_inline bool is_mptcp_subflow(struct sock *sk)
+static __always_inline bool is_mptcp(struct sock *sk)
 {
 	struct tcp_sock *tcp = (struct tcp_sock *)sk;
 
 	return bpf_core_field_exists(tcp->is_mptcp) && BPF_CORE_READ(tcp, is_mptcp);
+}
+
+/*
+ * Of a further subflow of an MPTCP connection the one that the connection began
+ * with; else NULL. A kernel worker opens them, or whoever tells the path manager
+ * of an address (net/mptcp/subflow.c, __mptcp_subflow_connect()).
+ */
+static __always_inline struct sock *mptcp_first(struct sock *sk)
+{
+	struct inet_connection_sock *csk = (struct inet_connection_sock *)sk;
+	struct mptcp_subflow_context *subflow;
+	struct mptcp_sock *connection;
+	struct sock *first;
+
+	if (!BPF_CORE_READ_BITFIELD(sk, sk_kern_sock) || !is_mptcp(sk))
+		return (void *)0;
+	subflow = BPF_CORE_READ(csk, icsk_ulp_data);
+	connection = (struct mptcp_sock *)BPF_CORE_READ(subflow, conn);
+	first = BPF_CORE_READ(connection, first);
+	return first == sk ? (void *)0 : first;
 }
 
 /* Where there is no bucket: a socket without a device is in no VRF. */

@@ -101,6 +101,7 @@ struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_protocol;
 	__u8 sk_userlocks : 4; /* a whole __u8 since 6.12 */
+	__u8 sk_kern_sock : 1;
 };
 
 struct socket {
@@ -120,6 +121,15 @@ struct inet_bind_bucket {
 
 struct inet_connection_sock {
 	struct inet_bind_bucket *icsk_bind_hash;
+	void *icsk_ulp_data; /* of an MPTCP subflow: struct mptcp_subflow_context */
+};
+
+struct mptcp_sock {
+	struct sock *first; /* the subflow that the connection began with */
+};
+
+struct mptcp_subflow_context {
+	struct sock *conn; /* the struct mptcp_sock */
 };
 
 struct tcp_sock {

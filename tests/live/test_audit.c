@@ -188,6 +188,20 @@ static void the_kernel_says_that_a_port_is_empty(struct scene *scene)
 		scene_skip("this kernel's inet_bind_bucket_destroy() is inlined (before 6.18)");
 }
 
+/* What the kernel skipped is asked of the kernel, so of others, too. */
+static void a_doctor_sees_who_runs(struct scene *scene)
+{
+	struct tracer *tracer = tracer_whole(), *doctor = tracer_run("doctor");
+
+	(void)scene;
+	assert_int_equal(tracer_exit(doctor), STATUS_DONE);
+	assert_non_null(strstr(tracer_stdout(doctor), "a porttrace runs now: the kernel skipped "));
+	assert_int_equal(tracer_stop(tracer), STATUS_DONE);
+	tracer_free(tracer);
+	doctor = tracer_run("doctor");
+	assert_null(strstr(tracer_stdout(doctor), "a porttrace runs now"));
+}
+
 static void text_says_it_in_a_line(struct scene *scene)
 {
 	struct tracer *tracer = tracer_run("--audit", "--duration", "100ms");
@@ -206,6 +220,7 @@ int main(void)
 		SCENE_TEST(what_went_unseen_is_found),
 		SCENE_TEST(the_kernel_says_that_a_port_is_empty),
 		SCENE_TEST(text_says_it_in_a_line),
+		SCENE_TEST(a_doctor_sees_who_runs),
 	};
 
 	return cmocka_run_group_tests(tests, scene_group, scene_group_end);

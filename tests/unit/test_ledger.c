@@ -79,20 +79,37 @@ static void test_one_hold(void **state)
 	assert_int_equal(ev->via, PT_VIA_CONNECT);
 }
 
-/* A kernel worker asked, for whom nobody knows. */
-static void test_owner_not_known(void **state)
+/* A kernel worker asked, for the owner of another socket. */
+static void test_owner_by_kin(void **state)
 {
 	struct heard *heard = *state;
 	struct pt_rec_port rec = rec_port(PT_REC_ALLOC, 1 * MS, SOCK, PT_VIA_CONNECT, 443);
 
-	rec.head.flags = PT_F_KTHREAD | PT_F_NO_OWNER;
 	tell(heard, rec);
-	assert_false(last(heard, 1, PT_EV_ALLOC)->owner.known);
-	rec.head.flags = PT_F_KTHREAD;
+	rec.head.flags = PT_F_KIN;
 	rec.head.sock = OTHER;
+	rec.head.port++;
+	memset(&rec.task, 0, sizeof(rec.task));
+	rec.kin = (struct pt_kin){ .sock = SOCK, .port = rec.head.port - 1 };
 	tell(heard, rec);
 	assert_true(last(heard, 2, PT_EV_ALLOC)->owner.known);
-	assert_true(heard->events[1].owner.kernel);
+	assert_int_equal(heard->events[1].owner.pid, heard->events[0].owner.pid);
+	/* one that holds nothing here: it was accepted, or nobody saw it */
+	rec.head.sock = OTHER + 1;
+	rec.kin.sock = OTHER + 2;
+	tell(heard, rec);
+	assert_false(last(heard, 3, PT_EV_ALLOC)->owner.known);
+}
+
+static void test_a_kernel_threads_own(void **state)
+{
+	struct heard *heard = *state;
+	struct pt_rec_port rec = rec_port(PT_REC_ALLOC, 1 * MS, SOCK, PT_VIA_CONNECT, 443);
+
+	rec.head.flags = PT_F_KTHREAD;
+	tell(heard, rec);
+	assert_true(last(heard, 1, PT_EV_ALLOC)->owner.known);
+	assert_true(heard->events[0].owner.kernel);
 }
 
 static void test_clean_reuse_tells_the_gap_and_who(void **state)
@@ -680,7 +697,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_LEDGER(test_one_hold),
-		WITH_LEDGER(test_owner_not_known),
+		WITH_LEDGER(test_owner_by_kin),
+		WITH_LEDGER(test_a_kernel_threads_own),
 		WITH_LEDGER(test_clean_reuse_tells_the_gap_and_who),
 		WITH_LEDGER(test_time_wait_is_part_of_the_hold),
 		WITH_LEDGER(test_time_wait_cut),

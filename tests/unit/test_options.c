@@ -134,6 +134,27 @@ static void test_flags(void **state)
 	check_wrong("--strict=", "--strict takes no value");
 }
 
+static void test_audit(void **state)
+{
+	(void)state;
+	check_runs("--audit");
+	assert_true(options.audit);
+	assert_int_equal(options.audit_every_ns, 0);
+	check_runs("--audit=30 -j");
+	assert_true(options.audit && options.json);
+	assert_int_equal(options.audit_every_ns, 30000000000ULL);
+	check_runs("--audit=2m");
+	assert_int_equal(options.audit_every_ns, 120000000000ULL);
+	/* as with every optional value: only behind an = */
+	check_wrong("--audit 30", "unexpected argument '30'");
+	check_wrong("--audit=0", "--audit: more often than every second is too often");
+	check_wrong("--audit=500ms", "--audit: more often than every second is too often");
+	check_wrong("--audit=x", "--audit: 'x' is not a time such as 10s, 500ms, 2m or 1h");
+	check_wrong("--audit=", "--audit: '' is not a time such as 10s, 500ms, 2m or 1h");
+	check_wrong("--audit --no-snapshot",
+		    "--audit needs the snapshot that --no-snapshot leaves out");
+}
+
 static void test_unknown_options(void **state)
 {
 	(void)state;
@@ -145,7 +166,6 @@ static void test_unknown_options(void **state)
 	check_wrong("--frobnicate", "unknown option '--frobnicate'");
 	check_wrong("--frobnicate=3", "unknown option '--frobnicate'");
 	check_wrong("--ports 3", "unknown option '--ports'");
-	check_wrong("--audit", "unknown option '--audit'");
 	check_wrong("--watch 80", "unknown option '--watch'");
 	check_wrong("-r x", "unknown option '-r'");
 	/* Shortened as getopt_long() allows, unless it could be two. */
@@ -366,6 +386,7 @@ static void test_help(void **state)
 		"    --count N",
 		"    --buffer-size SIZE",
 		"    --no-snapshot",
+		"    --audit[=SECONDS]",
 		"    --strict",
 		"-h, --help",
 		"-V, --version",
@@ -436,6 +457,7 @@ int main(void)
 		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_no_arguments_at_all),
 		cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_audit),
 		cmocka_unit_test(test_unknown_options),
 		cmocka_unit_test(test_port_filters),
 		cmocka_unit_test(test_remote_filter),

@@ -13,6 +13,7 @@
 #include "user/live/loader.h"
 #include "user/live/netns.h"
 #include "user/live/range.h"
+#include "user/live/running.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -95,7 +96,9 @@ static const struct {
 	const char *advice;
 } extras[] = {
 	{ CAP_DAC_READ_SEARCH, "no cgroup paths: cgroup is null", "give CAP_DAC_READ_SEARCH" },
-	{ CAP_SYS_PTRACE, "sockets from before the trace have no process, if another user's",
+	{ CAP_SYS_PTRACE,
+	  "sockets from before the trace are not found in namespaces that only "
+	  "other users' processes are in",
 	  "give CAP_SYS_PTRACE" },
 	{ CAP_SYS_ADMIN, "sockets from before the trace are found in this namespace only",
 	  "give CAP_SYS_ADMIN" },
@@ -160,6 +163,31 @@ static void examine_programs(struct report *report)
 	     states[LOADER_READY] + states[LOADER_ABSENT] == count ? VERDICT_OK : VERDICT_BAD, NULL,
 	     "%zu of %zu attach; %zu are for other kernels", states[LOADER_READY], count,
 	     states[LOADER_ABSENT]);
+}
+
+static void find_running(const struct running *running, void *data)
+{
+	if (!running->misses)
+		find(data, "running", VERDICT_OK, NULL,
+		     "a porttrace runs now: the kernel skipped none of its %u programs",
+		     running->programs);
+	else
+		find(data, "running", VERDICT_NOTE,
+		     "a second program tells the same; --audit shows whether that was enough",
+		     "a porttrace runs now: the kernel skipped %u of its %u programs, %llu times "
+		     "in "
+		     "all (%s: %llu)",
+		     running->skipped, running->programs, running->misses, running->worst,
+		     running->worst_misses);
+}
+
+static void examine_running(struct report *report)
+{
+	int err = running_each(find_running, report);
+
+	if (err && err != -EPERM) /* that is told already */
+		find(report, "running", VERDICT_NOTE, NULL, "BPF programs cannot be listed: %s",
+		     strerror(-err));
 }
 
 static void examine_range(struct report *report)
@@ -254,6 +282,7 @@ enum exit_status command_doctor(const struct options *options)
 	examine_kernel(&report);
 	examine_privileges(&report);
 	examine_programs(&report);
+	examine_running(&report);
 	examine_range(&report);
 	examine_limits(&report);
 	err = print(&report, options->json);

@@ -135,10 +135,10 @@ static void event_init_of_hold(struct pt_event *ev, const struct pt_rec_head *he
 	event_set_tuple(ev, &hold->tuple);
 }
 
-static struct pt_owner owner_of(const struct pt_rec_port *rec)
+static struct pt_owner owner_of_task(const struct pt_rec_port *rec)
 {
 	struct pt_owner owner = {
-		.known = !(rec->head.flags & PT_F_NO_OWNER),
+		.known = true,
 		.kernel = rec->head.flags & PT_F_KTHREAD,
 		.pid = rec->task.pid,
 		.tid = rec->task.tid,
@@ -150,6 +150,19 @@ static struct pt_owner owner_of(const struct pt_rec_port *rec)
 	memcpy(owner.comm, rec->task.comm, PT_COMM_LEN - 1);
 	memcpy(owner.thread, rec->task.thread, PT_COMM_LEN - 1);
 	return owner;
+}
+
+/* A subflow of MPTCP belongs to whom the first one of its connection does. */
+static struct pt_owner owner_of(struct ledger *ledger, const struct pt_rec_port *rec)
+{
+	struct pt_space space = space_of(&rec->head);
+	struct port_state *port;
+	const struct hold *kin;
+
+	if (!(rec->head.flags & PT_F_KIN))
+		return owner_of_task(rec);
+	kin = holds_known(&ledger->holds, &space, rec->kin.port, rec->kin.sock, 0, &port);
+	return kin ? kin->owner : (struct pt_owner){ .known = false };
 }
 
 static __u64 holders_known(const struct ledger *ledger, const struct port_state *port)
@@ -419,7 +432,7 @@ static int alloc_new(struct ledger *ledger, const struct pt_rec_port *rec, struc
 	hold->vrf = rec->head.vrf;
 	hold->via = rec->via;
 	hold->tuple = rec->tuple;
-	hold->owner = owner_of(rec);
+	hold->owner = owner_of(ledger, rec);
 	hold->since = rec->head.ts;
 	event_init_of_hold(&ev, &rec->head, hold, PT_EV_ALLOC);
 	if (rec->head.flags & PT_F_SEARCHED)
@@ -748,7 +761,7 @@ static int on_fail(struct ledger *ledger, const struct pt_rec_head *head)
 	if (head->flags & PT_F_ROLLBACK)
 		roll_back(ledger, head);
 	ev.via = rec->via;
-	ev.owner = owner_of(rec);
+	ev.owner = owner_of(ledger, rec);
 	ev.error = -rec->error;
 	if (head->flags & PT_F_SEARCHED)
 		ev.search_ns = rec->search_ns;

@@ -156,6 +156,7 @@ static struct bpf_program *program_of(struct porttrace_bpf *skel, const struct r
 static void set_knobs(struct porttrace_bpf *skel, const struct btf *btf)
 {
 	skel->rodata->has_sock_cookie = kernel_has(btf, COOKIES);
+	skel->rodata->can_hold_preemption = kernel_has(btf, "bpf_preempt_disable");
 	skel->rodata->has_task_btf = kernel_has(btf, "bpf_get_current_task_btf");
 }
 
