@@ -35,10 +35,11 @@ static void test_appends(void **state)
 	assert_int_equal(out_end_line(&out), 0);
 	out_json(&out, "\x1b\"", 2);
 	out_bytes(&out, "\0z", 2);
+	out_format(&out, "%s%d", "=", -7);
 	assert_int_equal(out_end_line(&out), 0);
 	text = capture_end(&out);
-	assert_int_equal(out_written(&out), 27 + 8 + 3);
-	assert_memory_equal(text, "a 0...18446744073709551615\n\\u001b\\\"\0z\n", 38);
+	assert_int_equal(out_written(&out), 27 + 8 + 3 + 3);
+	assert_memory_equal(text, "a 0...18446744073709551615\n\\u001b\\\"\0z=-7\n", 41);
 	free(text);
 }
 

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -173,4 +175,15 @@ void out_json(struct out *out, const char *text, size_t len)
 
 	if (p)
 		out_commit(out, p + escape_json(p, text, len));
+}
+
+void out_format(struct out *out, const char *format, ...)
+{
+	char text[OUT_FORMAT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	out_str(out, text);
 }

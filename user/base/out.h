@@ -118,4 +118,8 @@ void out_fill(struct out *out, char c, size_t count);
 /* Through escape_json(). */
 void out_json(struct out *out, const char *text, size_t len);
 
+/* printf-like and slow, cut at OUT_FORMAT_MAX: for what is written once. */
+#define OUT_FORMAT_MAX 512
+void out_format(struct out *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 #endif /* PORTTRACE_BASE_OUT_H */

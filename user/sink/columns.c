@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "user/base/escape.h"
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 #define ALLOC (1U << PT_EV_ALLOC)
@@ -415,4 +417,25 @@ char *column_format_addr(char *p, const struct column_endpoint *endpoint)
 	if (column_is_ipv4(endpoint))
 		return format_ipv4(p, endpoint->addr + 12);
 	return format_ipv6(p, endpoint->addr);
+}
+
+char *column_format_endpoint(char *p, const struct column_endpoint *endpoint)
+{
+	bool ipv4 = column_is_ipv4(endpoint);
+
+	if (!ipv4)
+		*p++ = '[';
+	p = column_format_addr(p, endpoint);
+	if (!ipv4)
+		*p++ = ']';
+	*p++ = ':';
+	if (endpoint->port)
+		return format_u64(p, endpoint->port);
+	*p++ = '*';
+	return p;
+}
+
+char *column_format_name(char *p, const char *name)
+{
+	return *name ? p + escape_terminal(p, name, strlen(name)) : stpcpy(p, "\"\"");
 }

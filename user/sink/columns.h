@@ -89,4 +89,14 @@ bool column_is_ipv4(const struct column_endpoint *endpoint);
 /* The address, at most FORMAT_IPV6_MAX bytes; see format.h for p. */
 char *column_format_addr(char *p, const struct column_endpoint *endpoint);
 
+/* The same with its port, as a table shows it, at most COLUMN_ENDPOINT_MAX bytes. */
+#define COLUMN_ENDPOINT_MAX (FORMAT_IPV6_MAX + 8)
+char *column_format_endpoint(char *p, const struct column_endpoint *endpoint);
+
+/*
+ * A program's name escaped, at most ESCAPE_EXPAND * PT_COMM_LEN bytes; quotes if
+ * it is empty, which would shift the columns behind it.
+ */
+char *column_format_name(char *p, const char *name);
+
 #endif /* PORTTRACE_SINK_COLUMNS_H */

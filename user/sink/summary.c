@@ -2,7 +2,6 @@
 #include "user/sink/summary.h"
 
 #include <netinet/in.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,19 +9,6 @@
 #include "user/base/format.h"
 
 #define TOP 10
-
-static void text(struct out *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void text(struct out *out, const char *format, ...)
-{
-	char line[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(line, sizeof(line), format, args);
-	va_end(args);
-	out_str(out, line);
-}
 
 /* The mean of count times that sum up to ns. */
 static const char *mean(__u64 ns, __u64 count, char buf[FORMAT_DURATION_MAX + 1])
@@ -46,10 +32,10 @@ static void text_count(struct out *out, const struct totals_count *count)
 	char held[FORMAT_DURATION_MAX + 1], longest[FORMAT_DURATION_MAX + 1];
 	char reused[FORMAT_DURATION_MAX + 1];
 
-	text(out, " %8llu %7llu %6llu %7llu %9s %8s %9s\n", count->allocs, count->fails,
-	     count->held_now, count->held_max, mean(count->held_ns, count->frees, held),
-	     count->frees ? duration(count->held_ns_max, longest) : "-",
-	     mean(count->reuse_ns, count->reuses, reused));
+	out_format(out, " %8llu %7llu %6llu %7llu %9s %8s %9s\n", count->allocs, count->fails,
+		   count->held_now, count->held_max, mean(count->held_ns, count->frees, held),
+		   count->frees ? duration(count->held_ns_max, longest) : "-",
+		   mean(count->reuse_ns, count->reuses, reused));
 }
 
 static bool several_netns(const struct totals *totals)
@@ -68,17 +54,17 @@ static void text_ports(struct out *out, const struct totals *totals)
 
 	if (!count)
 		return;
-	text(out, "\n%-6s %-5s%s" COUNT_TITLES, "PORT", "PROTO", netns ? " NETNS     " : "");
+	out_format(out, "\n%-6s %-5s%s" COUNT_TITLES, "PORT", "PROTO", netns ? " NETNS     " : "");
 	for (size_t i = 0; i < count; i++) {
 		const struct totals_port *row = &totals->ports[rows[i]];
 
-		text(out, "%-6u %-5s", row->port, pt_proto_name(row->space.proto));
+		out_format(out, "%-6u %-5s", row->port, pt_proto_name(row->space.proto));
 		if (netns)
-			text(out, " %-10u", row->space.netns);
+			out_format(out, " %-10u", row->space.netns);
 		text_count(out, &row->count);
 	}
 	if (totals->ports_count > count)
-		text(out, "... and %zu more ports\n", totals->ports_count - count);
+		out_format(out, "... and %zu more ports\n", totals->ports_count - count);
 }
 
 static void text_processes(struct out *out, const struct totals *totals)
@@ -88,7 +74,7 @@ static void text_processes(struct out *out, const struct totals *totals)
 
 	if (!count)
 		return;
-	text(out, "\n%-8s %-16s" COUNT_TITLES, "PID", "COMM");
+	out_format(out, "\n%-8s %-16s" COUNT_TITLES, "PID", "COMM");
 	for (size_t i = 0; i < count; i++) {
 		const struct totals_process *row = &totals->processes[rows[i]];
 		const char *comm = row->owner.known ? row->owner.comm : "unknown";
@@ -97,15 +83,15 @@ static void text_processes(struct out *out, const struct totals *totals)
 		size_t width = escape_width(safe, len);
 
 		if (row->owner.known)
-			text(out, "%-8u ", row->owner.pid);
+			out_format(out, "%-8u ", row->owner.pid);
 		else
-			text(out, "%-8s ", "?");
+			out_format(out, "%-8s ", "?");
 		out_bytes(out, safe, len);
 		out_fill(out, ' ', width < 16 ? 16 - width : 0);
 		text_count(out, &row->count);
 	}
 	if (totals->processes_count > count)
-		text(out, "... and %zu more processes\n", totals->processes_count - count);
+		out_format(out, "... and %zu more processes\n", totals->processes_count - count);
 }
 
 static void text_skipped(struct out *out, const struct summary *summary)
@@ -115,10 +101,10 @@ static void text_skipped(struct out *out, const struct summary *summary)
 	for (size_t i = 0; i < summary->programs_count; i++)
 		misses += summary->programs[i].misses;
 	if (misses)
-		text(out,
-		     "The kernel skipped a program %llu times; a second one tells the same "
-		     "facts.\n",
-		     misses);
+		out_format(out,
+			   "The kernel skipped a program %llu times; a second one tells the same "
+			   "facts.\n",
+			   misses);
 }
 
 static const char *plural(__u64 count)
@@ -132,15 +118,15 @@ static void text_audit(struct out *out, const struct audit_counts *audit)
 
 	if (!audit || !audit->audits)
 		return;
-	text(out, "Audit: %llu socket%s held against the kernel's own tables: %s", audit->compared,
-	     audit->compared == 1 ? " or TIME_WAIT" : "s and TIME_WAITs",
-	     failed ? "" : "no difference");
+	out_format(out, "Audit: %llu socket%s held against the kernel's own tables: %s",
+		   audit->compared, audit->compared == 1 ? " or TIME_WAIT" : "s and TIME_WAITs",
+		   failed ? "" : "no difference");
 	for (int kind = 0, told = 0; failed && kind < AUDIT_KINDS; kind++)
 		if (audit->differences[kind])
-			text(out, "%s%llu %s", told++ ? ", " : "", audit->differences[kind],
-			     audit_kind_text((enum audit_kind)kind));
+			out_format(out, "%s%llu %s", told++ ? ", " : "", audit->differences[kind],
+				   audit_kind_text((enum audit_kind)kind));
 	if (audit->unseen)
-		text(out, "; %llu could not be looked at", audit->unseen);
+		out_format(out, "; %llu could not be looked at", audit->unseen);
 	out_str(out, ".\n");
 }
 
@@ -149,18 +135,20 @@ void summary_text(struct out *out, const struct summary *summary)
 	const struct totals_count *all = &summary->totals->all;
 	char took[FORMAT_DURATION_MAX + 1];
 
-	text(out,
-	     "\n%llu allocation%s, %llu refusal%s, %llu free%s in %s; %llu held now, %llu most "
-	     "at once.\n",
-	     all->allocs, plural(all->allocs), all->fails, plural(all->fails), all->frees,
-	     plural(all->frees), duration(summary->duration_ns, took), all->held_now,
-	     all->held_max);
+	out_format(
+		out,
+		"\n%llu allocation%s, %llu refusal%s, %llu free%s in %s; %llu held now, %llu most "
+		"at once.\n",
+		all->allocs, plural(all->allocs), all->fails, plural(all->fails), all->frees,
+		plural(all->frees), duration(summary->duration_ns, took), all->held_now,
+		all->held_max);
 	text_skipped(out, summary);
 	text_audit(out, summary->audit);
 	text_ports(out, summary->totals);
 	text_processes(out, summary->totals);
 	if (all->frees)
-		text(out, "(HELD~ and REUSED~ are means; HELD counts holds now, MOST at once)\n");
+		out_format(out,
+			   "(HELD~ and REUSED~ are means; HELD counts holds now, MOST at once)\n");
 }
 
 static void json_u64(struct out *out, const char *key, __u64 value)

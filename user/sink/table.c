@@ -43,22 +43,6 @@ static char *format_time(struct table_sink *table, char *p, __u64 ts)
 	return format_seconds(p, ts > table->ctx.start ? ts - table->ctx.start : 0);
 }
 
-static char *format_endpoint(char *p, const struct column_endpoint *endpoint)
-{
-	bool ipv4 = column_is_ipv4(endpoint);
-
-	if (!ipv4)
-		*p++ = '[';
-	p = column_format_addr(p, endpoint);
-	if (!ipv4)
-		*p++ = ']';
-	*p++ = ':';
-	if (endpoint->port)
-		return format_u64(p, endpoint->port);
-	*p++ = '*';
-	return p;
-}
-
 /* Puts color before the cell and its end behind. */
 static char *format_colored(char *cell, char *end, const char *color)
 {
@@ -69,19 +53,13 @@ static char *format_colored(char *cell, char *end, const char *color)
 	return stpcpy(end + len, "\033[0m");
 }
 
-/* A name that is empty would shift the columns behind it. */
-static char *format_name(char *p, const char *name)
-{
-	return *name ? p + escape_terminal(p, name, strlen(name)) : stpcpy(p, "\"\"");
-}
-
 static char *format_owner(char *p, const struct pt_owner *owner)
 {
-	p = format_name(p, owner->comm);
+	p = column_format_name(p, owner->comm);
 	if (!strcmp(owner->comm, owner->thread))
 		return p;
 	*p++ = '/';
-	return format_name(p, owner->thread);
+	return column_format_name(p, owner->thread);
 }
 
 static char *format_cell(struct table_sink *table, char *p, enum column_type type,
@@ -93,7 +71,7 @@ static char *format_cell(struct table_sink *table, char *p, enum column_type typ
 	case COLUMN_WORD:
 		return stpcpy(p, value->text);
 	case COLUMN_ENDPOINT:
-		return format_endpoint(p, &value->endpoint);
+		return column_format_endpoint(p, &value->endpoint);
 	case COLUMN_OWNER:
 		return format_owner(p, value->owner);
 	case COLUMN_DURATION:
@@ -214,7 +192,7 @@ static void put_blocker(struct out *out, const struct pt_blocker *blocker)
 	if (blocker->owner.known) {
 		p = format_u64(p, blocker->owner.pid);
 		*p++ = ' ';
-		p = format_name(p, blocker->owner.comm);
+		p = column_format_name(p, blocker->owner.comm);
 	} else {
 		p = stpcpy(p, "unknown");
 	}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A member of a JSON object: its key, and a value of one of the types of columns.h. */
+#ifndef PORTTRACE_SINK_JSON_FIELD_H
+#define PORTTRACE_SINK_JSON_FIELD_H
+
+#include "user/base/format.h"
+#include "user/base/out.h"
+#include "user/sink/columns.h"
+
+/* A key as it stands in a line: {"ts": or ,"event": */
+struct json_key {
+	char text[COLUMN_KEY_MAX];
+	size_t len;
+};
+
+/* first: the object begins with it. name has at most COLUMN_KEY_MAX - 5 bytes. */
+void json_key_make(struct json_key *key, bool first, const char *name);
+
+/* Zero the rest. */
+struct json_writer {
+	struct out *out;
+	__u64 realtime_offset; /* added to COLUMN_TIME: CLOCK_REALTIME, ns, modulo 2^64 */
+	struct format_time time;
+};
+
+/*
+ * Appends the key and the value, or null if state is not COLUMN_KNOWN. type is
+ * none of those that only the table has, nor COLUMN_BLOCKERS.
+ */
+void json_field(struct json_writer *writer, const struct json_key *key, enum column_type type,
+		enum column_state state, const union column_value *value);
+
+#endif /* PORTTRACE_SINK_JSON_FIELD_H */
