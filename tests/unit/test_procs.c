@@ -265,6 +265,25 @@ static void end_child(pid_t pid, int release)
 	assert_int_equal(status, 0);
 }
 
+static int keep(const struct pt_owner *holder, void *data)
+{
+	const struct pt_owner **kept = data;
+
+	assert_true(holder->known);
+	assert_null(*kept);
+	*kept = holder;
+	return 0;
+}
+
+/* The only process that has it; NULL: none has. */
+static const struct pt_owner *owner_of(const struct procs *procs, __u32 inode)
+{
+	const struct pt_owner *owner = NULL;
+
+	assert_int_equal(procs_each_holder(procs, inode, keep, &owner), 0);
+	return owner;
+}
+
 static void test_finds_the_owner(void **state)
 {
 	int fd = new_socket(), copy = dup(fd);
@@ -276,7 +295,7 @@ static void test_finds_the_owner(void **state)
 	assert_int_equal(prctl(PR_SET_NAME, "a) R 1\n(b"), 0);
 	procs = procs_new();
 	assert_non_null(procs);
-	owner = procs_owner(procs, inode_of(fd));
+	owner = owner_of(procs, inode_of(fd));
 	assert_non_null(owner);
 	assert_true(owner->known);
 	assert_false(owner->kernel);
@@ -287,38 +306,50 @@ static void test_finds_the_owner(void **state)
 	assert_string_equal(owner->thread, owner->comm);
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	assert_in_range(owner->start, 1, now.tv_sec * 1000000000ULL + now.tv_nsec);
-	assert_null(procs_owner(procs, 0));
+	assert_null(owner_of(procs, 0));
 	procs_free(procs);
 	close(fd);
 	close(copy);
 }
 
-static void test_several_processes(void **state)
+static int note_pid(const struct pt_owner *holder, void *data)
 {
-	int before = new_socket(), after, release;
+	__u32 *pids = data;
+
+	assert_true(holder->known);
+	if (pids[0] == 2)
+		return -E2BIG;
+	pids[++pids[0]] = holder->pid;
+	return 0;
+}
+
+/* Both that have it, each once; a process that has only shared ones too. */
+static void test_every_holder(void **state)
+{
+	int fd = new_socket(), copy = dup(fd), release;
 	pid_t child = start_child(&release);
-	const struct pt_owner *owner;
-	struct procs *procs;
+	struct procs *procs = procs_new();
+	__u32 pids[3] = { 0 };
 
 	(void)state;
-	after = new_socket();
-	procs = procs_new();
 	assert_non_null(procs);
-	owner = procs_owner(procs, inode_of(before));
-	assert_non_null(owner);
-	assert_false(owner->known);
-	owner = procs_owner(procs, inode_of(after));
-	assert_non_null(owner);
-	assert_true(owner->known);
+	assert_int_equal(procs_each_holder(procs, inode_of(fd), note_pid, pids), 0);
+	assert_int_equal(pids[0], 2);
+	assert_true(pids[1] == (__u32)getpid() || pids[2] == (__u32)getpid());
+	assert_true(pids[1] == (__u32)child || pids[2] == (__u32)child);
+	/* what the function returns ends it */
+	assert_int_equal(procs_each_holder(procs, inode_of(fd), note_pid, pids), -E2BIG);
+	pids[0] = 0;
+	assert_int_equal(procs_each_holder(procs, 0, note_pid, pids), 0);
+	assert_int_equal(pids[0], 0);
+	assert_false(procs_hidden(procs));
 	procs_free(procs);
 	end_child(child, release);
-
 	procs = procs_new();
-	assert_non_null(procs);
-	assert_true(procs_owner(procs, inode_of(before))->known);
+	assert_int_equal(owner_of(procs, inode_of(fd))->pid, getpid());
 	procs_free(procs);
-	close(before);
-	close(after);
+	close(fd);
+	close(copy);
 }
 
 /* Only the child has it, and one that has many. */
@@ -340,8 +371,8 @@ static void test_other_process(void **state)
 	procs = procs_new();
 	assert_non_null(procs);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
-		assert_non_null(procs_owner(procs, inodes[i]));
-		assert_int_equal(procs_owner(procs, inodes[i])->pid, child);
+		assert_non_null(owner_of(procs, inodes[i]));
+		assert_int_equal(owner_of(procs, inodes[i])->pid, child);
 	}
 	procs_free(procs);
 	end_child(child, release);
@@ -350,7 +381,7 @@ static void test_other_process(void **state)
 /* Without privileges the others are counted, and ourselves still found. */
 static int unprivileged(int fd)
 {
-	const struct pt_owner *owner;
+	const struct pt_owner *owner = NULL;
 	struct procs *procs;
 
 	if (setuid(65534) || prctl(PR_SET_DUMPABLE, 1))
@@ -358,7 +389,7 @@ static int unprivileged(int fd)
 	procs = procs_new();
 	if (!procs || !procs_unreadable(procs))
 		return 3;
-	owner = procs_owner(procs, inode_of(fd));
+	owner = owner_of(procs, inode_of(fd));
 	return owner && owner->known && owner->pid == (__u32)getpid() && owner->uid == 65534 ? 0
 											     : 4;
 }
@@ -387,7 +418,7 @@ int main(void)
 		cmocka_unit_test(test_links),		cmocka_unit_test(test_comm),
 		cmocka_unit_test(test_start),		cmocka_unit_test(test_uid),
 		cmocka_unit_test(test_cgroup),		cmocka_unit_test(test_damaged_files),
-		cmocka_unit_test(test_finds_the_owner), cmocka_unit_test(test_several_processes),
+		cmocka_unit_test(test_finds_the_owner), cmocka_unit_test(test_every_holder),
 		cmocka_unit_test(test_other_process),	cmocka_unit_test(test_unprivileged),
 	};
 

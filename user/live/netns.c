@@ -93,3 +93,19 @@ __u32 netns_own(void)
 
 	return inode_of("/proc/self/ns/net", &inode) ? 0 : inode;
 }
+
+void netns_each_name(void (*fn)(const char *name, __u32 inode, void *data), void *data)
+{
+	DIR *stream = opendir(NAMED_DIR);
+	struct dirent *entry;
+	char path[512];
+	__u32 inode;
+
+	while (stream && (entry = readdir(stream))) {
+		snprintf(path, sizeof(path), "%s/%s", NAMED_DIR, entry->d_name);
+		if (!inode_of(path, &inode))
+			fn(entry->d_name, inode, data);
+	}
+	if (stream)
+		closedir(stream);
+}

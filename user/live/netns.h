@@ -18,4 +18,7 @@ int netns_resolve(const char *text, __u32 *inode, struct parse_reason *why);
 /* The inode number of this process's own; 0 if /proc does not tell. */
 __u32 netns_own(void);
 
+/* Calls fn for each namespace that has a name under /run/netns; name lasts for the call. */
+void netns_each_name(void (*fn)(const char *name, __u32 inode, void *data), void *data);
+
 #endif /* PORTTRACE_LIVE_NETNS_H */

@@ -18,11 +18,18 @@
 #define NSEC_PER_SEC 1000000000ULL
 #define STATE_FIELD 3 /* of /proc/PID/stat: the one behind the name */
 #define START_FIELD 22
-#define SHARED (~0U) /* socket.process: several */
+#define FIRST_PROCESS "/proc/1" /* in every pid namespace */
+#define NO_LINK (~0U)
+
+/* A process that has a socket; those of one socket are a list in order of pids. */
+struct link {
+	__u32 process; /* number in processes */
+	__u32 next;    /* number in links, or NO_LINK */
+};
 
 struct socket {
 	__u32 inode;
-	__u32 process; /* number in processes */
+	__u32 first, last; /* numbers in links */
 };
 
 struct procs {
@@ -30,8 +37,11 @@ struct procs {
 	__u32 processes_count, processes_size;
 	struct socket *sockets;
 	__u32 sockets_count, sockets_size;
+	struct link *links;
+	__u32 links_count, links_size;
 	struct index index;
 	unsigned int unreadable;
+	bool hidden;
 	int cgroup_mount; /* -1: no cgroup2 */
 };
 
@@ -224,25 +234,52 @@ static void *make_room(void *array, __u32 count, __u32 *size, size_t entry_size)
 	return grown;
 }
 
+/* The new link's number; NO_LINK: no memory. */
+static __u32 add_link(struct procs *procs, __u32 process)
+{
+	struct link *links =
+		make_room(procs->links, procs->links_count, &procs->links_size, sizeof(*links));
+
+	if (!links)
+		return NO_LINK;
+	procs->links = links;
+	links[procs->links_count] = (struct link){ .process = process, .next = NO_LINK };
+	return procs->links_count++;
+}
+
+/* One that other processes have too, or that this one has twice. */
+static int share_socket(struct procs *procs, struct socket *socket, __u32 process)
+{
+	__u32 link;
+
+	if (procs->links[socket->last].process == process)
+		return 0;
+	link = add_link(procs, process);
+	if (link == NO_LINK)
+		return -ENOMEM;
+	procs->links[socket->last].next = link;
+	socket->last = link;
+	return 0;
+}
+
 static int add_socket(struct procs *procs, __u32 inode, __u32 process)
 {
-	__u32 hash = index_hash(inode);
+	__u32 hash = index_hash(inode), link;
 	__u32 entry = index_find(&procs->index, hash, same_inode, procs->sockets, &inode);
 	struct socket *sockets;
 
-	if (entry != INDEX_NONE) {
-		if (procs->sockets[entry].process != process)
-			procs->sockets[entry].process = SHARED;
-		return 0;
-	}
+	if (entry != INDEX_NONE)
+		return share_socket(procs, &procs->sockets[entry], process);
 	sockets = make_room(procs->sockets, procs->sockets_count, &procs->sockets_size,
 			    sizeof(*sockets));
 	if (!sockets)
 		return -ENOMEM;
 	procs->sockets = sockets;
-	if (index_add(&procs->index, hash, procs->sockets_count))
+	link = add_link(procs, process);
+	if (link == NO_LINK || index_add(&procs->index, hash, procs->sockets_count))
 		return -ENOMEM;
-	sockets[procs->sockets_count++] = (struct socket){ .inode = inode, .process = process };
+	sockets[procs->sockets_count++] =
+		(struct socket){ .inode = inode, .first = link, .last = link };
 	return 0;
 }
 
@@ -284,7 +321,7 @@ static DIR *open_fds(struct procs *procs, int dir)
 
 static int read_process(struct procs *procs, int dir, __u32 pid)
 {
-	__u32 before = procs->sockets_count;
+	__u32 before = procs->links_count;
 	struct pt_owner *processes;
 	DIR *fds;
 	int err;
@@ -299,7 +336,7 @@ static int read_process(struct procs *procs, int dir, __u32 pid)
 		return 0;
 	err = read_sockets(procs, fds);
 	closedir(fds);
-	if (err || procs->sockets_count == before) /* has none that only it has */
+	if (err || procs->links_count == before) /* has none */
 		return err;
 	/* An owner that ended in the meantime stays unknown. */
 	if (read_owner(procs, dir, pid, &processes[procs->processes_count]))
@@ -318,8 +355,10 @@ static int read_all(struct procs *procs, DIR *proc)
 		if (parse_leading(entry->d_name, strlen(entry->d_name), INT_MAX, &pid))
 			continue;
 		dir = openat(dirfd(proc), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (dir < 0)
+		if (dir < 0) {
+			procs->unreadable += errno == EACCES || errno == EPERM;
 			continue;
+		}
 		err = read_process(procs, dir, (__u32)pid);
 		close(dir);
 	}
@@ -335,6 +374,7 @@ struct procs *procs_new(void)
 	if (!procs || !proc) {
 		err = procs ? -errno : -ENOMEM;
 	} else {
+		procs->hidden = access(FIRST_PROCESS, F_OK);
 		procs->cgroup_mount = cgroup_open_mount(NULL);
 		err = read_all(procs, proc);
 		if (procs->cgroup_mount >= 0)
@@ -355,23 +395,34 @@ void procs_free(struct procs *procs)
 		return;
 	free(procs->processes);
 	free(procs->sockets);
+	free(procs->links);
 	index_free(&procs->index);
 	free(procs);
 }
 
-const struct pt_owner *procs_owner(const struct procs *procs, __u32 inode)
+int procs_each_holder(const struct procs *procs, __u32 inode,
+		      int (*fn)(const struct pt_owner *holder, void *data), void *data)
 {
-	static const struct pt_owner unknown;
 	__u32 entry =
 		index_find(&procs->index, index_hash(inode), same_inode, procs->sockets, &inode);
+	__u32 at = entry == INDEX_NONE ? NO_LINK : procs->sockets[entry].first;
+	int result = 0;
 
-	if (entry == INDEX_NONE)
-		return NULL;
-	entry = procs->sockets[entry].process;
-	return entry == SHARED ? &unknown : &procs->processes[entry];
+	for (; at != NO_LINK && !result; at = procs->links[at].next) {
+		const struct pt_owner *holder = &procs->processes[procs->links[at].process];
+
+		if (holder->known)
+			result = fn(holder, data);
+	}
+	return result;
 }
 
 unsigned int procs_unreadable(const struct procs *procs)
 {
 	return procs->unreadable;
+}
+
+bool procs_hidden(const struct procs *procs)
+{
+	return procs->hidden;
 }

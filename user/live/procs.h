@@ -8,6 +8,7 @@
 #define PORTTRACE_LIVE_PROCS_H
 
 #include <linux/types.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "user/event/event.h"
@@ -19,18 +20,24 @@ struct procs *procs_new(void);
 void procs_free(struct procs *procs);
 
 /*
- * Who has the socket with that inode number; NULL if no process was found. With
- * several processes (after a fork) which of them obtained the port is not known:
- * then known is false. pids are those of our own pid namespace; thread is comm;
- * start is rounded down to clock ticks (10 ms). Valid until procs_free().
+ * Calls fn for each process that has the socket with that inode number, in order
+ * of pids, until it returns other than 0; returns that. Which of several (after
+ * a fork) obtained the port is not known. A process that ended while it was
+ * looked at is left out. pids are those of our own pid namespace; thread is
+ * comm; start is rounded down to clock ticks (10 ms). What fn gets is valid
+ * until procs_free().
  */
-const struct pt_owner *procs_owner(const struct procs *procs, __u32 inode);
+int procs_each_holder(const struct procs *procs, __u32 inode,
+		      int (*fn)(const struct pt_owner *holder, void *data), void *data);
 
 /*
  * Processes that did not let us look (CAP_SYS_PTRACE is missing): they may have
- * any socket, also one that procs_owner() gives to a single process.
+ * any socket, also one of which another process was found.
  */
 unsigned int procs_unreadable(const struct procs *procs);
+
+/* Whether /proc does not even show that there are others (hidepid=2). */
+bool procs_hidden(const struct procs *procs);
 
 /* ---- for procs.c and its test: files of /proc/PID, len bytes, no NUL needed ---- */
 
