@@ -95,10 +95,26 @@ static void test_commands(void **state)
 	assert_int_equal(options.command, COMMAND_DOCTOR);
 	check_runs("doctor --json");
 	assert_true(options.json);
+	check_runs("ls");
+	assert_int_equal(options.command, COMMAND_LS);
+	check_runs("ls -jqv46 -o x --color never");
+	assert_true(options.json && options.quiet && options.verbose);
+	check_runs("ls -P 1 -D 2 -d ::1 -p 1 --comm x -u 0 -c / -N x --proto udp");
+	check_wrong("ls --event alloc", "--event is not an option of ls");
+	check_wrong("ls --count 5", "--count is not an option of ls");
+	check_wrong("ls --no-snapshot", "--no-snapshot is not an option of ls");
+	check_wrong("ls -t", "-t is not an option of ls");
+	check_wrong("ls x", "unexpected argument 'x'");
+	check_wrong("ls ls", "the command 'ls' has to come first");
+	/* People forget it. */
+	check_wrong("ls 60609", "unexpected argument '60609': did you mean --port 60609?");
+	check_wrong("ls -j 1-9,53", "unexpected argument '1-9,53': did you mean --port 1-9,53?");
+	check_wrong("60609", "unknown command '60609': did you mean --port 60609?");
+	check_wrong("doctor 60609", "unexpected argument '60609'");
+	check_wrong("ls 70000", "unexpected argument '70000'");
 	check_wrong("tracer", "unknown command 'tracer'");
 	check_wrong("\x1b[2J", "unknown command '\\x1b[2J'");
 	/* Not there yet, so not accepted. */
-	check_wrong("ls", "unknown command 'ls'");
 	check_wrong("record -w x", "unknown command 'record'");
 	check_wrong("-j doctor", "the command 'doctor' has to come first");
 	check_wrong("trace doctor", "the command 'doctor' has to come first");
@@ -420,6 +436,11 @@ static void test_help_of_a_command(void **state)
 	assert_non_null(strstr(answers, "--json"));
 	assert_null(strstr(answers, "--port"));
 	assert_null(strstr(answers, "Filters"));
+	assert_int_equal(parse("ls -h"), OPTIONS_DONE);
+	assert_int_equal(strncmp(answers, "Usage: porttrace ls", 19), 0);
+	assert_non_null(strstr(answers, "--port"));
+	assert_null(strstr(answers, "--via"));
+	assert_null(strstr(answers, "Bounds"));
 }
 
 static void test_version(void **state)

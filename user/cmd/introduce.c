@@ -3,22 +3,9 @@
 
 #include <stdio.h>
 
+#include "user/cmd/resolve.h"
 #include "user/live/netns.h"
 #include "user/live/range.h"
-
-/* The one port that is asked for; 0 if there are more, and their number. */
-static __u16 only_port(const struct filter *filter, unsigned int *count)
-{
-	__u16 found = 0;
-
-	*count = 0;
-	for (unsigned int port = 1; port <= PARSE_PORT_MAX; port++)
-		if (port_set_has(&filter->ports, (__u16)port)) {
-			found = (__u16)port;
-			++*count;
-		}
-	return *count == 1 ? found : 0;
-}
 
 /* By the snapshot, in the namespaces that are traced. */
 static void tell_holders(const struct introduction *what)
@@ -49,7 +36,7 @@ void introduce(const struct options *options, const struct introduction *what)
 {
 	const struct filter *filter = &options->filter;
 	unsigned int count = 0;
-	__u16 port = filter->has_ports ? only_port(filter, &count) : 0;
+	__u16 port = resolve_only_port(filter, &count);
 	char ports[32] = "every port", netns[32] = "every netns";
 
 	if (port)

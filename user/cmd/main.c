@@ -15,6 +15,12 @@ int main(int argc, char **argv)
 	case OPTIONS_RUN:
 		break;
 	}
-	return options.command == COMMAND_DOCTOR ? (int)command_doctor(&options)
-						 : (int)command_trace(&options);
+	switch (options.command) {
+	case COMMAND_LS:
+		return command_ls(&options);
+	case COMMAND_DOCTOR:
+		return command_doctor(&options);
+	default:
+		return command_trace(&options);
+	}
 }

@@ -27,6 +27,7 @@ static const struct {
 } commands[COMMANDS] = {
 	[COMMAND_TRACE] = { "trace", "[trace] [OPTIONS] [FILTERS]",
 			    "show ports being taken and freed, live (the default)" },
+	[COMMAND_LS] = { "ls", "ls [OPTIONS] [FILTERS]", "tell who holds which port now" },
 	[COMMAND_DOCTOR] = { "doctor", "doctor [OPTIONS]",
 			     "tell what this kernel and these privileges allow" },
 };
@@ -40,15 +41,18 @@ enum group {
 };
 
 static const char *const group_titles[GROUPS] = {
-	[GROUP_FILTER] = ("Filters (an event has to pass all; lists are separated by commas, and\n"
-			  "an option given again adds to its list)"),
+	[GROUP_FILTER] =
+		("Filters (what is shown has to pass all; lists are separated by commas, and\n"
+		 "an option given again adds to its list)"),
 	[GROUP_OUTPUT] = "Output",
 	[GROUP_BOUNDS] = "Bounds",
 	[GROUP_OTHER] = "Other",
 };
 
 #define FOR_TRACE (1U << COMMAND_TRACE)
-#define FOR_ALL (FOR_TRACE | 1U << COMMAND_DOCTOR)
+#define FOR_LS (1U << COMMAND_LS)
+#define FOR_BOTH (FOR_TRACE | FOR_LS)
+#define FOR_ALL (FOR_BOTH | 1U << COMMAND_DOCTOR)
 
 typedef int option_fn(struct options *options, const char *value, struct parse_reason *why);
 
@@ -362,23 +366,22 @@ struct option_row {
 
 /* The options, in the order of the help. */
 static const struct option_row rows[] = {
-	VALUE('P', "port", "PORTS", "local port: 60609,40000-40100", GROUP_FILTER, FOR_TRACE,
+	VALUE('P', "port", "PORTS", "local port: 60609,40000-40100", GROUP_FILTER, FOR_BOTH,
 	      set_ports),
-	VALUE('D', "remote-port", "PORTS", "remote port", GROUP_FILTER, FOR_TRACE, set_rports),
-	VALUE('d', "remote", "ADDR[/LEN]", "remote address or network", GROUP_FILTER, FOR_TRACE,
+	VALUE('D', "remote-port", "PORTS", "remote port", GROUP_FILTER, FOR_BOTH, set_rports),
+	VALUE('d', "remote", "ADDR[/LEN]", "remote address or network", GROUP_FILTER, FOR_BOTH,
 	      set_remotes),
-	VALUE('p', "pid", "PID", "process that took the port", GROUP_FILTER, FOR_TRACE, set_pids),
+	VALUE('p', "pid", "PID", "process that has the port", GROUP_FILTER, FOR_BOTH, set_pids),
 	VALUE(0, "comm", "NAME", "its name or its thread's, perhaps with * ? [...]", GROUP_FILTER,
-	      FOR_TRACE, set_comm),
-	VALUE('u', "uid", "USER", "its user, a number or a name", GROUP_FILTER, FOR_TRACE,
-	      set_uids),
-	VALUE('c', "cgroup", "PATH", "its cgroup, or one below it", GROUP_FILTER, FOR_TRACE,
+	      FOR_BOTH, set_comm),
+	VALUE('u', "uid", "USER", "its user, a number or a name", GROUP_FILTER, FOR_BOTH, set_uids),
+	VALUE('c', "cgroup", "PATH", "its cgroup, or one below it", GROUP_FILTER, FOR_BOTH,
 	      set_cgroup),
 	VALUE('N', "netns", "NETNS", "network namespace: name, path or inode", GROUP_FILTER,
-	      FOR_TRACE, set_netns),
-	FLAG('4', NULL, "IPv4 sockets", GROUP_FILTER, FOR_TRACE, filter.ipv4),
-	FLAG('6', NULL, "IPv6 sockets", GROUP_FILTER, FOR_TRACE, filter.ipv6),
-	VALUE(0, "proto", "PROTO", "tcp or udp", GROUP_FILTER, FOR_TRACE, set_protos),
+	      FOR_BOTH, set_netns),
+	FLAG('4', NULL, "IPv4 sockets", GROUP_FILTER, FOR_BOTH, filter.ipv4),
+	FLAG('6', NULL, "IPv6 sockets", GROUP_FILTER, FOR_BOTH, filter.ipv6),
+	VALUE(0, "proto", "PROTO", "tcp or udp", GROUP_FILTER, FOR_BOTH, set_protos),
 	VALUE(0, "event", "EVENTS", "alloc, fail, time_wait, free", GROUP_FILTER, FOR_TRACE,
 	      set_events),
 	VALUE(0, "via", "WAYS", "connect, bind, listen, autobind, fixed, ...", GROUP_FILTER,
@@ -387,14 +390,15 @@ static const struct option_row rows[] = {
 	     filter.ephemeral),
 
 	FLAG('j', "json", "one JSON object a line", GROUP_OUTPUT, FOR_ALL, json),
-	VALUE('o', NULL, "FILE", "write to FILE, not to standard output", GROUP_OUTPUT, FOR_TRACE,
+	VALUE('o', NULL, "FILE", "write to FILE, not to standard output", GROUP_OUTPUT, FOR_BOTH,
 	      set_output),
 	FLAG('t', NULL, "seconds since the start, not the time of day", GROUP_OUTPUT, FOR_TRACE,
 	     relative),
 	VALUE(0, "color", "WHEN", "auto (default; heeds NO_COLOR), always or never", GROUP_OUTPUT,
-	      FOR_TRACE, set_color),
-	FLAG('q', NULL, "no messages but errors", GROUP_OUTPUT, FOR_TRACE, quiet),
-	FLAG('v', NULL, "more messages", GROUP_OUTPUT, FOR_ALL, verbose),
+	      FOR_BOTH, set_color),
+	FLAG('q', NULL, "no messages but errors", GROUP_OUTPUT, FOR_BOTH, quiet),
+	FLAG('v', NULL, "more messages; ls: accepted connections too", GROUP_OUTPUT, FOR_ALL,
+	     verbose),
 
 	VALUE(0, "duration", "TIME", "end after TIME: 10s, 500ms, 2m, 1h", GROUP_BOUNDS, FOR_TRACE,
 	      set_duration),
@@ -580,13 +584,30 @@ static int command_from_name(const char *name)
 	return -ENOENT;
 }
 
-static enum options_result wrong_operand(FILE *errors, const char *operand)
+/* A port where none is expected: how to ask for it. */
+static enum options_result wrong_port(FILE *errors, const char *what, const char *operand)
+{
+	return wrong(errors, "%s '%s': did you mean --port %s?", what, operand, operand);
+}
+
+static bool is_ports(const char *operand)
+{
+	struct port_set ports = { 0 };
+	struct parse_reason why;
+
+	return !parse_ports(operand, &ports, &why);
+}
+
+static enum options_result wrong_operand(FILE *errors, enum options_command command,
+					 const char *operand)
 {
 	char quote[PARSE_QUOTE_LEN];
 
 	parse_quote(operand, strlen(operand), quote);
 	if (command_from_name(operand) >= 0)
 		return wrong(errors, "the command %s has to come first", quote);
+	if (FOR_BOTH >> command & 1 && is_ports(operand))
+		return wrong_port(errors, "unexpected argument", operand);
 	return wrong(errors, "unexpected argument %s", quote);
 }
 
@@ -601,6 +622,8 @@ enum options_result options_parse(int argc, char **argv, struct options *options
 	if (argc > 1 && argv[1][0] != '-') {
 		int command = command_from_name(argv[1]);
 
+		if (command < 0 && is_ports(argv[1]))
+			return wrong_port(errors, "unknown command", argv[1]);
 		if (command < 0)
 			return wrong(errors, "unknown command %s",
 				     parse_quote(argv[1], strlen(argv[1]), quote));
@@ -621,7 +644,7 @@ enum options_result options_parse(int argc, char **argv, struct options *options
 			return result;
 	}
 	if (optind < argc)
-		return wrong_operand(errors, argv[optind]);
+		return wrong_operand(errors, found.command, argv[optind]);
 	if (found.audit && found.no_snapshot)
 		return wrong(errors, "--audit needs the snapshot that --no-snapshot leaves out");
 	*options = found;

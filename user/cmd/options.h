@@ -13,6 +13,7 @@
 
 enum options_command {
 	COMMAND_TRACE,
+	COMMAND_LS,
 	COMMAND_DOCTOR,
 	COMMANDS,
 };

@@ -1,0 +1,552 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "user/sink/holders.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+#include "user/base/escape.h"
+#include "user/base/format.h"
+#include "user/sink/columns.h"
+#include "user/sink/json_field.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define GAP 2 /* spaces between columns */
+#define NSEC_PER_MSEC 1000000ULL
+/* The longest cell is a name and how many processes more there are. */
+#define CELL_MAX (PT_COMM_LEN * ESCAPE_EXPAND + FORMAT_U64_MAX + 16)
+
+_Static_assert(CELL_MAX >= COLUMN_ENDPOINT_MAX, "room for every cell");
+
+/* ---- what is shown --------------------------------------------------------- */
+
+struct holder_column {
+	const char *key;   /* JSON; NULL: not in JSON */
+	const char *title; /* table; NULL: not in the table */
+	enum column_type type;
+	bool right; /* values and title */
+	bool netns; /* only with holders_context.netns */
+	enum column_state (*get)(const struct holders_context *ctx, const struct pt_holder *holder,
+				 union column_value *value);
+};
+
+#define GETTER(name)                                                                               \
+	static enum column_state name(const struct holders_context *ctx __attribute__((unused)),   \
+				      const struct pt_holder *holder __attribute__((unused)),      \
+				      union column_value *v)
+
+static enum column_state put_u64(union column_value *v, __u64 value)
+{
+	v->u64 = value;
+	return COLUMN_KNOWN;
+}
+
+static enum column_state put_nonzero(union column_value *v, __u64 value)
+{
+	return value ? put_u64(v, value) : COLUMN_UNKNOWN;
+}
+
+static enum column_state put_bool(union column_value *v, bool value)
+{
+	v->boolean = value;
+	return COLUMN_KNOWN;
+}
+
+static enum column_state put_text(union column_value *v, const char *text)
+{
+	v->text = text;
+	return text ? COLUMN_KNOWN : COLUMN_UNKNOWN;
+}
+
+static enum column_state put_endpoint(union column_value *v, const __u8 *addr, __u16 port,
+				      __u8 family)
+{
+	v->endpoint = (struct column_endpoint){ .addr = addr, .port = port, .family = family };
+	return COLUMN_KNOWN;
+}
+
+/* Without a process: there is none, or it was not found. */
+static enum column_state no_owner(const struct pt_holder *holder)
+{
+	return holder->has_inode ? COLUMN_UNKNOWN : COLUMN_NONE;
+}
+
+GETTER(get_ts)
+{
+	return put_u64(v, ctx->ts);
+}
+
+GETTER(get_event)
+{
+	return put_text(v, "hold");
+}
+
+GETTER(get_proto)
+{
+	return put_text(v, pt_proto_name(holder->space.proto));
+}
+
+GETTER(get_proto_family)
+{
+	static const char *const words[2][2] = { { "tcp4", "tcp6" }, { "udp4", "udp6" } };
+
+	return put_text(v, words[holder->space.proto == IPPROTO_UDP][holder->family == AF_INET6]);
+}
+
+GETTER(get_family)
+{
+	return put_text(v, holder->family == AF_INET6 ? "ipv6" : "ipv4");
+}
+
+GETTER(get_port)
+{
+	return put_u64(v, holder->port);
+}
+
+GETTER(get_local)
+{
+	return put_endpoint(v, holder->laddr, holder->port, holder->family);
+}
+
+GETTER(get_remote)
+{
+	if (!holder->rport)
+		return COLUMN_NONE;
+	return put_endpoint(v, holder->raddr, holder->rport, holder->family);
+}
+
+GETTER(get_rport)
+{
+	return holder->rport ? put_u64(v, holder->rport) : COLUMN_NONE;
+}
+
+GETTER(get_state)
+{
+	return put_text(v, pt_state_name(holder->space.proto, holder->state));
+}
+
+GETTER(get_left)
+{
+	return holder->time_wait ? put_u64(v, holder->tw_left_ms * NSEC_PER_MSEC) : COLUMN_NONE;
+}
+
+/* sock_diag does not tell. */
+GETTER(get_age)
+{
+	(void)v;
+	return COLUMN_UNKNOWN;
+}
+
+GETTER(get_accepted)
+{
+	return put_bool(v, holder->accepted);
+}
+
+GETTER(get_connections)
+{
+	if (holder->space.proto != IPPROTO_TCP || holder->state != TCP_LISTEN)
+		return COLUMN_NONE;
+	return put_u64(v, holder->connections);
+}
+
+/* The process's, or the socket's own, which is that of who made it. */
+GETTER(get_uid)
+{
+	if (holder->owner)
+		return put_u64(v, holder->owner->uid);
+	return holder->has_inode ? put_u64(v, holder->uid) : COLUMN_NONE;
+}
+
+GETTER(get_pid)
+{
+	return holder->owner ? put_u64(v, holder->owner->pid) : no_owner(holder);
+}
+
+/* Who holds a socket is a process; which of its threads, nobody knows. */
+GETTER(get_untold)
+{
+	(void)v;
+	return no_owner(holder);
+}
+
+GETTER(get_comm)
+{
+	return holder->owner ? put_text(v, holder->owner->comm) : no_owner(holder);
+}
+
+GETTER(get_owner)
+{
+	v->owner = holder->owner;
+	return holder->owner ? COLUMN_KNOWN : no_owner(holder);
+}
+
+GETTER(get_processes)
+{
+	return put_u64(v, holder->processes);
+}
+
+GETTER(get_kernel)
+{
+	return holder->owner ? put_bool(v, holder->owner->kernel) : no_owner(holder);
+}
+
+GETTER(get_cgroup)
+{
+	if (!holder->owner || !holder->owner->cgroup || !ctx->cgroup_path)
+		return COLUMN_UNKNOWN;
+	return put_text(v, ctx->cgroup_path(ctx->cgroup_data, holder->owner->cgroup));
+}
+
+GETTER(get_netns)
+{
+	return put_nonzero(v, holder->space.netns);
+}
+
+GETTER(get_netns_cookie)
+{
+	return put_nonzero(v, pt_space_cookie(&holder->space));
+}
+
+GETTER(get_cookie)
+{
+	return put_nonzero(v, holder->sock);
+}
+
+GETTER(get_vrf)
+{
+	if (holder->space.proto != IPPROTO_TCP)
+		return COLUMN_NONE;
+	return holder->space.vrf == PT_VRF_UNKNOWN ? COLUMN_UNKNOWN : put_u64(v, holder->space.vrf);
+}
+
+#define JSON(key_, type_, get_)                                                                    \
+	{                                                                                          \
+		.key = key_, .type = type_, .get = get_                                            \
+	}
+/* Further members may follow the getter. */
+#define TABLE(title_, type_, ...)                                                                  \
+	{                                                                                          \
+		.title = title_, .type = type_, .get = __VA_ARGS__                                 \
+	}
+#define BOTH(key_, title_, type_, ...)                                                             \
+	{                                                                                          \
+		.key = key_, .title = title_, .type = type_, .get = __VA_ARGS__                    \
+	}
+
+static const struct holder_column holder_columns[] = {
+	JSON("ts", COLUMN_TIME, get_ts),
+	JSON("event", COLUMN_WORD, get_event),
+	JSON("proto", COLUMN_WORD, get_proto),
+	JSON("family", COLUMN_WORD, get_family),
+	TABLE("PROTO", COLUMN_WORD, get_proto_family),
+	JSON("port", COLUMN_U64, get_port),
+	JSON("laddr", COLUMN_ADDR, get_local),
+	TABLE("LOCAL", COLUMN_ENDPOINT, get_local),
+	JSON("raddr", COLUMN_ADDR, get_remote),
+	JSON("rport", COLUMN_U64, get_rport),
+	TABLE("REMOTE", COLUMN_ENDPOINT, get_remote),
+	BOTH("state", "STATE", COLUMN_WORD, get_state),
+	BOTH("tw_left_ns", "LEFT", COLUMN_DURATION, get_left, .right = true),
+	JSON("age_ns", COLUMN_U64, get_age),
+	JSON("accepted", COLUMN_BOOL, get_accepted),
+	BOTH("connections", "CONNS", COLUMN_U64, get_connections, .right = true),
+	BOTH("uid", "UID", COLUMN_U64, get_uid, .right = true),
+	BOTH("pid", "PID", COLUMN_U64, get_pid, .right = true),
+	JSON("tid", COLUMN_U64, get_untold),
+	JSON("comm", COLUMN_TEXT, get_comm),
+	JSON("thread", COLUMN_TEXT, get_untold),
+	TABLE("COMM", COLUMN_OWNER, get_owner),
+	JSON("processes", COLUMN_U64, get_processes),
+	JSON("kernel", COLUMN_BOOL, get_kernel),
+	JSON("cgroup", COLUMN_TEXT, get_cgroup),
+	BOTH("netns", "NETNS", COLUMN_U64, get_netns, .netns = true),
+	JSON("netns_cookie", COLUMN_ID, get_netns_cookie),
+	JSON("cookie", COLUMN_ID, get_cookie),
+	JSON("vrf", COLUMN_U64, get_vrf),
+};
+
+/* ---- the table ------------------------------------------------------------- */
+
+struct table {
+	struct out *out;
+	const struct holders_context *ctx;
+	size_t widths[ARRAY_SIZE(holder_columns)]; /* characters */
+};
+
+static bool is_shown(const struct table *table, const struct holder_column *column)
+{
+	return column->title && (table->ctx->netns || !column->netns);
+}
+
+static char *format_owner(char *p, const struct pt_holder *holder)
+{
+	p = column_format_name(p, holder->owner->comm);
+	if (holder->processes < 2)
+		return p;
+	p = stpcpy(p, " +");
+	return format_u64(p, holder->processes - 1);
+}
+
+/* Up to CELL_MAX bytes; *width is how many characters they are. */
+static char *format_cell(const struct table *table, const struct holder_column *column,
+			 const struct pt_holder *holder, char *cell, size_t *width)
+{
+	union column_value value;
+	enum column_state state = column->get(table->ctx, holder, &value);
+	char *end = cell;
+
+	if (state != COLUMN_KNOWN)
+		*end++ = state == COLUMN_UNKNOWN ? '?' : '-';
+	else if (column->type == COLUMN_ENDPOINT)
+		end = column_format_endpoint(cell, &value.endpoint);
+	else if (column->type == COLUMN_OWNER)
+		end = format_owner(cell, holder);
+	else if (column->type == COLUMN_DURATION)
+		end = format_duration(cell, value.u64);
+	else if (column->type == COLUMN_WORD)
+		end = stpcpy(cell, value.text);
+	else
+		end = format_u64(cell, value.u64);
+	*width = (size_t)(end - cell);
+	if (column->type == COLUMN_OWNER)
+		*width = escape_width(cell, *width);
+	return end;
+}
+
+static void measure(struct table *table, const struct pt_holder *const *rows, size_t count)
+{
+	char cell[CELL_MAX];
+	size_t width;
+
+	for (size_t c = 0; c < ARRAY_SIZE(holder_columns); c++) {
+		if (!is_shown(table, &holder_columns[c]))
+			continue;
+		table->widths[c] = strlen(holder_columns[c].title);
+		for (size_t i = 0; i < count; i++) {
+			format_cell(table, &holder_columns[c], rows[i], cell, &width);
+			if (width > table->widths[c])
+				table->widths[c] = width;
+		}
+	}
+}
+
+/* NULL: none. */
+static const char *color_of(const struct pt_holder *holder)
+{
+	if (holder->time_wait)
+		return "\033[33m";				/* yellow */
+	return holder->state == TCP_LISTEN ? "\033[32m" : NULL; /* green */
+}
+
+/* Spaces before, not behind a cell: no line ends in them. *gap is what is due. */
+static void put_cell(struct table *table, size_t c, const char *cell, size_t len, size_t width,
+		     const char *color, size_t *gap)
+{
+	size_t rest = table->widths[c] - width;
+	bool right = holder_columns[c].right;
+
+	out_fill(table->out, ' ', *gap + (right ? rest : 0));
+	if (color)
+		out_str(table->out, color);
+	out_bytes(table->out, cell, len);
+	if (color)
+		out_str(table->out, "\033[0m");
+	*gap = GAP + (right ? 0 : rest);
+}
+
+static void put_titles(struct table *table)
+{
+	size_t gap = 0;
+
+	for (size_t c = 0; c < ARRAY_SIZE(holder_columns); c++) {
+		const char *title = holder_columns[c].title;
+
+		if (is_shown(table, &holder_columns[c]))
+			put_cell(table, c, title, strlen(title), strlen(title), NULL, &gap);
+	}
+	out_end_line(table->out);
+}
+
+static void put_row(struct table *table, const struct pt_holder *holder)
+{
+	char cell[CELL_MAX];
+	size_t gap = 0, width;
+
+	for (size_t c = 0; c < ARRAY_SIZE(holder_columns); c++) {
+		const struct holder_column *column = &holder_columns[c];
+		bool accent = table->ctx->color && column->get == get_state;
+		char *end;
+
+		if (!is_shown(table, column))
+			continue;
+		end = format_cell(table, column, holder, cell, &width);
+		put_cell(table, c, cell, (size_t)(end - cell), width,
+			 accent ? color_of(holder) : NULL, &gap);
+	}
+	out_end_line(table->out);
+}
+
+void holders_table(struct out *out, const struct holders_context *ctx,
+		   const struct pt_holder *const *rows, size_t count)
+{
+	struct table table = { .out = out, .ctx = ctx };
+
+	if (!count)
+		return;
+	measure(&table, rows, count);
+	put_titles(&table);
+	for (size_t i = 0; i < count; i++)
+		put_row(&table, rows[i]);
+}
+
+/* How full: "tcp 12 held, 3 in TIME-WAIT, 28217 free (0.1% taken)". */
+static void put_use(struct out *out, const char *proto, __u64 held, __u64 time_wait, __u64 free)
+{
+	__u64 taken = held + time_wait, all = taken + free;
+	__u64 tenths = all ? (taken * 1000 + all / 2) / all : 0;
+
+	if (held == PT_UNKNOWN)
+		return;
+	out_format(out, "; %s %llu held", proto, held);
+	if (time_wait)
+		out_format(out, ", %llu in TIME-WAIT", time_wait);
+	out_format(out, ", %llu free (%llu.%llu%% taken)", free, tenths / 10, tenths % 10);
+}
+
+void holders_netns_text(struct out *out, const struct pt_netns *netns)
+{
+	out_format(out, "netns %u", netns->inode);
+	if (netns->name) {
+		size_t len = strlen(netns->name);
+		char *p = out_reserve(out, len * ESCAPE_EXPAND + 3);
+
+		if (p) {
+			p = stpcpy(p, " (");
+			p += escape_terminal(p, netns->name, len);
+			*p++ = ')';
+			out_commit(out, p);
+		}
+	}
+	if (!netns->has_range) {
+		out_str(out, ": its port range cannot be read");
+		out_end_line(out);
+		return;
+	}
+	out_format(out, ": range %u-%u", netns->low, netns->high);
+	if (netns->reserved)
+		out_format(out, ", %llu reserved", netns->reserved);
+	put_use(out, "tcp", netns->tcp_held, netns->tcp_time_wait, netns->tcp_free);
+	put_use(out, "udp", netns->udp_held, 0, netns->udp_free);
+	out_end_line(out);
+}
+
+/* ---- JSON ------------------------------------------------------------------ */
+
+void holders_json(struct out *out, const struct holders_context *ctx,
+		  const struct pt_holder *const *rows, size_t count)
+{
+	struct json_writer writer = { .out = out };
+	struct json_key keys[ARRAY_SIZE(holder_columns)];
+
+	for (size_t c = 0; c < ARRAY_SIZE(holder_columns); c++)
+		if (holder_columns[c].key)
+			json_key_make(&keys[c], !c, holder_columns[c].key);
+	for (size_t i = 0; i < count; i++) {
+		for (size_t c = 0; c < ARRAY_SIZE(holder_columns); c++) {
+			union column_value value;
+			enum column_state state;
+
+			if (!holder_columns[c].key)
+				continue;
+			state = holder_columns[c].get(ctx, rows[i], &value);
+			json_field(&writer, &keys[c], holder_columns[c].type, state, &value);
+		}
+		out_char(out, '}');
+		out_end_line(out);
+	}
+}
+
+static void field(struct json_writer *writer, const char *name, enum column_type type, bool known,
+		  union column_value value)
+{
+	struct json_key key;
+
+	json_key_make(&key, false, name);
+	json_field(writer, &key, type, known ? COLUMN_KNOWN : COLUMN_UNKNOWN, &value);
+}
+
+static void field_u64(struct json_writer *writer, const char *name, __u64 value)
+{
+	field(writer, name, COLUMN_U64, value != PT_UNKNOWN, (union column_value){ .u64 = value });
+}
+
+static void field_bool(struct json_writer *writer, const char *name, bool value)
+{
+	field(writer, name, COLUMN_BOOL, true, (union column_value){ .boolean = value });
+}
+
+static void field_text(struct json_writer *writer, const char *name, const char *text)
+{
+	field(writer, name, COLUMN_TEXT, text, (union column_value){ .text = text });
+}
+
+static void begin_object(struct json_writer *writer, const struct holders_context *ctx,
+			 const char *event)
+{
+	union column_value ts = { .u64 = ctx->ts };
+	struct json_key key;
+
+	json_key_make(&key, true, "ts");
+	json_field(writer, &key, COLUMN_TIME, COLUMN_KNOWN, &ts);
+	field_text(writer, "event", event);
+}
+
+static void end_object(struct json_writer *writer)
+{
+	out_char(writer->out, '}');
+	out_end_line(writer->out);
+}
+
+void holders_netns_json(struct out *out, const struct holders_context *ctx,
+			const struct pt_netns *netns)
+{
+	struct json_writer writer = { .out = out };
+	__u64 cookie = netns->cookie & PT_NO_COOKIES ? 0 : netns->cookie;
+	bool known = netns->has_range;
+
+	begin_object(&writer, ctx, "range");
+	field_u64(&writer, "netns", netns->inode);
+	field(&writer, "netns_cookie", COLUMN_ID, cookie, (union column_value){ .u64 = cookie });
+	field_text(&writer, "netns_name", netns->name);
+	field_bool(&writer, "whole", netns->whole);
+	field_u64(&writer, "low", known ? netns->low : PT_UNKNOWN);
+	field_u64(&writer, "high", known ? netns->high : PT_UNKNOWN);
+	field_u64(&writer, "reserved", known ? netns->reserved : PT_UNKNOWN);
+	field_u64(&writer, "tcp_held", known ? netns->tcp_held : PT_UNKNOWN);
+	field_u64(&writer, "tcp_time_wait", known ? netns->tcp_time_wait : PT_UNKNOWN);
+	field_u64(&writer, "tcp_free", known ? netns->tcp_free : PT_UNKNOWN);
+	field_u64(&writer, "udp_held", known ? netns->udp_held : PT_UNKNOWN);
+	field_u64(&writer, "udp_free", known ? netns->udp_free : PT_UNKNOWN);
+	end_object(&writer);
+}
+
+void holders_summary_json(struct out *out, const struct holders_context *ctx,
+			  const struct holders_summary *summary)
+{
+	struct json_writer writer = { .out = out };
+
+	begin_object(&writer, ctx, "summary");
+	field_u64(&writer, "sockets", summary->sockets);
+	field_u64(&writer, "shown", summary->shown);
+	field_u64(&writer, "netns", summary->netns);
+	field_u64(&writer, "netns_refused", summary->netns_refused);
+	field_u64(&writer, "tasks_unreadable", summary->tasks_unreadable);
+	field_u64(&writer, "incomplete", summary->incomplete);
+	field_bool(&writer, "no_tcp_diag", summary->no_tcp_diag);
+	field_bool(&writer, "no_udp_diag", summary->no_udp_diag);
+	field_bool(&writer, "bound_idle_unseen", summary->bound_idle_unseen);
+	field_u64(&writer, "unowned", summary->unowned);
+	field_u64(&writer, "procs_unreadable", summary->processes_unreadable);
+	field_bool(&writer, "procs_hidden", summary->processes_hidden);
+	end_object(&writer);
+}
