@@ -32,8 +32,12 @@ static __always_inline void record_submit(void *rec)
 			   fill - wakeup_at < WAKEUP_SPAN ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 
+/*
+ * ts: taken before the record was reserved. A task can be preempted in between,
+ * and a time from after that would be later than those of the records behind.
+ */
 static __always_inline void head_fill(struct pt_rec_head *head, enum pt_kind kind, __u16 size,
-				      struct sock_common *sk, __u64 id, __u16 port)
+				      __u64 ts, struct sock_common *sk, __u64 id, __u16 port)
 {
 	struct net *net = sock_net(sk);
 
@@ -41,13 +45,24 @@ static __always_inline void head_fill(struct pt_rec_head *head, enum pt_kind kin
 	head->version = PT_ABI_VERSION;
 	head->size = size;
 	head->lost = (__u32)lost_records;
-	head->ts = bpf_ktime_get_boot_ns();
+	head->ts = ts;
 	head->sock = id;
 	head->netns_cookie = netns_cookie(net);
 	head->netns = net->ns.inum;
 	head->port = port;
 	head->proto = IPPROTO_TCP;
 	head->family = sk->skc_family;
+}
+
+static __always_inline __s32 *owners_of(struct net *net, __u16 port)
+{
+	return &owners[(port ^ net->ns.inum << 5) & (OWNERS_SLOTS - 1)];
+}
+
+static __always_inline void owners_add(struct sock_common *sk, __u16 port, __s32 change)
+{
+	if (enabled)
+		__sync_fetch_and_add(owners_of(sock_net(sk), port), change);
 }
 
 /* What ALLOC and FAIL say beyond the socket itself. */
@@ -71,19 +86,22 @@ static __always_inline void kin_fill(struct pt_kin *kin, struct sock *sk, __u32 
 static __always_inline void emit_port(enum pt_kind kind, struct sock *sk, __u64 id,
 				      struct port_facts facts)
 {
+	__u64 ts = bpf_ktime_get_boot_ns();
 	struct pt_rec_port *rec;
 	struct sock *first;
 
 	rec = record_reserve(sizeof(*rec));
 	if (!rec)
 		return;
-	head_fill(&rec->head, kind, sizeof(*rec), &sk->__sk_common, id, facts.port);
+	head_fill(&rec->head, kind, sizeof(*rec), ts, &sk->__sk_common, id, facts.port);
 	rec->head.proto = facts.proto;
 	rec->head.vrf = facts.vrf;
 	tuple_fill(&rec->tuple, &sk->__sk_common);
 	first = facts.proto == IPPROTO_TCP ? mptcp_first(sk) : (void *)0;
 	if (first)
 		kin_fill(&rec->kin, first, &facts.flags);
+	else if (facts.flags & PT_F_LATE)
+		facts.flags |= PT_F_KIN; /* of nobody: the task is whoever let it go */
 	else
 		task_fill(&rec->task, &facts.flags);
 	if (facts.start) {
@@ -110,22 +128,28 @@ static __always_inline void emit_alloc(struct sock *sk, struct port_facts facts)
 
 	if (*last == id)
 		*last = 0;
+	if (facts.proto == IPPROTO_TCP)
+		owners_add(&sk->__sk_common, facts.port, 1);
 	emit_port(PT_REC_ALLOC, sk, id, facts);
 }
 
 static __always_inline void emit_fail(struct sock *sk, struct port_facts facts)
 {
+	if (facts.flags & PT_F_ROLLBACK)
+		owners_add(&sk->__sk_common, facts.port, -1);
 	emit_port(PT_REC_FAIL, sk, sock_id_make(sk), facts);
 }
 
-static __always_inline void emit_head(enum pt_kind kind, struct sock *sk, __u64 id, __u8 proto)
+static __always_inline void emit_head(enum pt_kind kind, struct sock *sk, __u64 id, __u8 proto,
+				      __u16 port)
 {
 	unsigned char state = sk->__sk_common.skc_state;
+	__u64 ts = bpf_ktime_get_boot_ns();
 	struct pt_rec_head *rec = record_reserve(sizeof(*rec));
 
 	if (!rec)
 		return;
-	head_fill(rec, kind, sizeof(*rec), &sk->__sk_common, id, sk->__sk_common.skc_num);
+	head_fill(rec, kind, sizeof(*rec), ts, &sk->__sk_common, id, port);
 	rec->proto = proto;
 	rec->vrf = proto == IPPROTO_TCP ? PT_VRF_UNKNOWN : 0;
 	/* the state is stored after the port is put */
@@ -133,25 +157,43 @@ static __always_inline void emit_head(enum pt_kind kind, struct sock *sk, __u64 
 	record_submit(rec);
 }
 
+static __always_inline void emit_release_of(struct sock *sk, __u64 id, __u8 proto, __u16 port)
+{
+	*released_slot(id) = id;
+	if (proto == IPPROTO_TCP)
+		owners_add(&sk->__sk_common, port, -1);
+	emit_head(PT_REC_RELEASE, sk, id, proto, port);
+}
+
 static __always_inline void emit_release(struct sock *sk, __u64 id, __u8 proto)
 {
-	__u64 *last = released_slot(id);
+	if (*released_slot(id) != id && enabled)
+		emit_release_of(sk, id, proto, sk->__sk_common.skc_num);
+}
 
-	if (*last == id || !enabled)
+/* The same of a socket that has no port any more: of the one it had. */
+static __always_inline void emit_release_late(struct sock *sk, __u64 id, __u8 proto)
+{
+	__u16 port;
+
+	if (*released_slot(id) == id || !enabled)
 		return;
-	*last = id;
-	emit_head(PT_REC_RELEASE, sk, id, proto);
+	port = last_port(sk);
+	if (port && port_wanted(port))
+		emit_release_of(sk, id, proto, port);
 }
 
 /* CONNECT and TW_BEGIN: what a TCP socket that holds a port does with it. */
 static __always_inline void emit_tuple(enum pt_kind kind, struct sock *sk, __u64 id, __u64 tw,
 				       __u32 flags)
 {
+	__u64 ts = bpf_ktime_get_boot_ns();
 	struct pt_rec_tuple *rec = record_reserve(sizeof(*rec));
 
 	if (!rec)
 		return;
-	head_fill(&rec->head, kind, sizeof(*rec), &sk->__sk_common, id, sk->__sk_common.skc_num);
+	head_fill(&rec->head, kind, sizeof(*rec), ts, &sk->__sk_common, id,
+		  sk->__sk_common.skc_num);
 	rec->head.vrf = PT_VRF_UNKNOWN;
 	rec->head.flags = flags;
 	tuple_fill(&rec->tuple, &sk->__sk_common);
@@ -162,11 +204,14 @@ static __always_inline void emit_tuple(enum pt_kind kind, struct sock *sk, __u64
 static __always_inline void emit_tw_end(struct inet_timewait_sock *tw, __u64 id, __u32 vrf,
 					__u32 flags, __u64 taker)
 {
-	struct pt_rec_tw_end *rec = record_reserve(sizeof(*rec));
+	__u64 ts = bpf_ktime_get_boot_ns();
+	struct pt_rec_tw_end *rec;
 
+	owners_add(&tw->__tw_common, tw->__tw_common.skc_num, -1);
+	rec = record_reserve(sizeof(*rec));
 	if (!rec)
 		return;
-	head_fill(&rec->head, PT_REC_TW_END, sizeof(*rec), &tw->__tw_common, id,
+	head_fill(&rec->head, PT_REC_TW_END, sizeof(*rec), ts, &tw->__tw_common, id,
 		  tw->__tw_common.skc_num);
 	rec->head.vrf = vrf;
 	rec->head.flags = flags;
@@ -175,9 +220,10 @@ static __always_inline void emit_tw_end(struct inet_timewait_sock *tw, __u64 id,
 	record_submit(rec);
 }
 
-/* For the audit: nobody holds that port. */
-static __always_inline void emit_empty(struct net *net, __u16 port, __u32 vrf)
+/* Nobody holds that port. */
+static __always_inline void emit_empty(struct net *net, __u16 port, __u32 vrf, __u32 flags)
 {
+	__u64 ts = bpf_ktime_get_boot_ns();
 	struct pt_rec_head *rec = record_reserve(sizeof(*rec));
 
 	if (!rec)
@@ -186,10 +232,11 @@ static __always_inline void emit_empty(struct net *net, __u16 port, __u32 vrf)
 	rec->version = PT_ABI_VERSION;
 	rec->size = sizeof(*rec);
 	rec->lost = (__u32)lost_records;
-	rec->ts = bpf_ktime_get_boot_ns();
+	rec->ts = ts;
 	rec->netns_cookie = netns_cookie(net);
 	rec->netns = net->ns.inum;
 	rec->vrf = vrf;
+	rec->flags = flags;
 	rec->port = port;
 	rec->proto = IPPROTO_TCP;
 	rec->family = AF_INET;

@@ -33,7 +33,7 @@ enum pt_kind {
 	PT_REC_RELEASE,	  /* struct pt_rec_head: a socket lets its port go */
 	PT_REC_TW_BEGIN,  /* struct pt_rec_tuple: a TIME_WAIT took the port over */
 	PT_REC_TW_END,	  /* struct pt_rec_tw_end: that TIME_WAIT is gone */
-	PT_REC_EMPTY,	  /* struct pt_rec_head: --audit: a port's bucket went; sock is 0 */
+	PT_REC_EMPTY,	  /* struct pt_rec_head: nobody holds the port; sock is 0 */
 	PT_REC_KINDS,
 	PT_ROW_SOCK = 64, /* struct pt_row */
 	PT_ROW_TW,
@@ -74,6 +74,10 @@ enum pt_flag {
 	PT_F_REUSED = 1 << 8,
 	/* CLOSED, RELEASE: it was a listener. What it accepted may hold its port on. */
 	PT_F_LISTENED = 1 << 10,
+	/* EMPTY: what was told of the port does not add up to that. */
+	PT_F_MISSED = 1 << 11,
+	/* ALLOC: all its witnesses were skipped; told when the socket lets go. */
+	PT_F_LATE = 1 << 12,
 	/* ALLOC, FAIL: the task that asked did so for the owner of kin. */
 	PT_F_KIN = 1 << 9,
 };

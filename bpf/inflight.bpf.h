@@ -17,13 +17,18 @@ enum call {
 	CALL_AUTOBIND, /* UDP: send or connect, then udp_lib_get_port */
 };
 
-static __always_inline struct inflight *inflight_slot(__u64 task)
+/* The current task; a thread pool's have numbers that lie beside each other. */
+static __always_inline __u32 inflight_task(void)
 {
-	/* task_structs are some KiB large and 64 bytes aligned */
-	return &inflight[(task >> 6 ^ task >> 19) & (INFLIGHT_SLOTS - 1)];
+	return (__u32)bpf_get_current_pid_tgid();
 }
 
-static __always_inline void inflight_set(struct inflight *slot, __u64 task, struct sock *sk,
+static __always_inline struct inflight *inflight_slot(__u32 task)
+{
+	return &inflight[task & (INFLIGHT_SLOTS - 1)];
+}
+
+static __always_inline void inflight_set(struct inflight *slot, __u32 task, struct sock *sk,
 					 enum call call, __u64 start, __u16 port)
 {
 	slot->task = task;
@@ -38,7 +43,7 @@ static __always_inline void inflight_set(struct inflight *slot, __u64 task, stru
 static __always_inline struct inflight *inflight_begin(struct sock *sk, enum call call, __u64 start,
 						       __u16 port)
 {
-	__u64 task = bpf_get_current_task();
+	__u32 task = inflight_task();
 	struct inflight *slot = inflight_slot(task);
 
 	inflight_set(slot, task, sk, call, start, port);
@@ -48,7 +53,7 @@ static __always_inline struct inflight *inflight_begin(struct sock *sk, enum cal
 /* The current task's call on this socket; NULL if its beginning was missed. */
 static __always_inline struct inflight *inflight_find(struct sock *sk)
 {
-	__u64 task = bpf_get_current_task();
+	__u32 task = inflight_task();
 	struct inflight *slot = inflight_slot(task);
 
 	return slot->task == task && slot->sk == (__u64)sk ? slot : (void *)0;

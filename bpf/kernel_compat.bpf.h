@@ -18,26 +18,6 @@ static __always_inline __u64 address_of(void *object)
 }
 
 /*
- * The kernel skips a program where another task was preempted inside it (it is
- * preemptible since 6.16 or so). These keep a program from being preempted, but
- * for its first and last instructions; since 6.10 (fc7566ad0a82).
- */
-void bpf_preempt_disable(void) __ksym __weak;
-void bpf_preempt_enable(void) __ksym __weak;
-
-#define unpreempted(call)                                                                          \
-	({                                                                                         \
-		int unpreempted_result;                                                            \
-                                                                                                   \
-		if (can_hold_preemption)                                                           \
-			bpf_preempt_disable();                                                     \
-		unpreempted_result = (call);                                                       \
-		if (can_hold_preemption)                                                           \
-			bpf_preempt_enable();                                                      \
-		unpreempted_result;                                                                \
-	})
-
-/*
  * The identity of a socket, made if it has none yet. Its cookie; tracing
  * programs may ask for that since 5.12 (c5dbb89fc2ac). Before, its address,
  * which is unique while the hold lasts.

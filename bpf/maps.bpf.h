@@ -8,12 +8,13 @@
 /* Powers of two. A collision costs a search time or a duplicate, never a fact. */
 #define INFLIGHT_SLOTS 8192
 #define RELEASED_SLOTS 8192
+#define OWNERS_SLOTS 65536
 #define PORT_WORDS 1024 /* 65536 bits */
 
 /* Knobs: constant when the verifier sees them, so what is off costs nothing. */
-const volatile bool has_sock_cookie = true; /* bpf_get_socket_cookie in tracing, 5.12 */
-const volatile bool has_task_btf = true;    /* bpf_get_current_task_btf, 5.11 */
-const volatile bool can_hold_preemption = false;
+const volatile bool has_sock_cookie = true;   /* bpf_get_socket_cookie in tracing, 5.12 */
+const volatile bool has_task_btf = true;      /* bpf_get_current_task_btf, 5.11 */
+const volatile bool tell_every_empty = false; /* for the audit */
 const volatile bool filter_ports = false;
 const volatile __u64 wanted_ports[PORT_WORDS] = {};
 const volatile __u32 wanted_netns = 0; /* inode number; 0: all */
@@ -30,14 +31,20 @@ struct {
  */
 bool enabled;
 
+/*
+ * Set when a dump gave every socket from before a cookie: one without has a port
+ * whose allocation was missed.
+ */
+bool all_known;
+
 /* Records whose reserve failed. Written only then, read into every record. */
 __u64 lost_records;
 
 /* A task inside one of the calls that look for a port. */
 struct inflight {
-	__u64 task; /* address of its task_struct */
 	__u64 sk;
 	__u64 start;	 /* CLOCK_BOOTTIME, ns; 0: its beginning was missed */
+	__u32 task;	 /* tid */
 	__u16 port;	 /* wanted, or held already at entry */
 	__u16 told_port; /* of the ALLOC that was sent for this call */
 	__u16 call;	 /* enum call */
@@ -48,5 +55,11 @@ static struct inflight inflight[INFLIGHT_SLOTS];
 
 /* The sockets whose RELEASE was sent last: what the second witness asks. */
 static __u64 released[RELEASED_SLOTS];
+
+/*
+ * How many sockets and TIME_WAITs hold a TCP port, by what was told. Not exact (two
+ * ports can share a slot): where it is not 0 for an empty port, something was missed.
+ */
+static __s32 owners[OWNERS_SLOTS];
 
 #endif /* PORTTRACE_MAPS_BPF_H */

@@ -6,8 +6,10 @@
  * A tracing program can be skipped (since 5.12 it does not run where it is
  * already active on the CPU, which preemption and softirq bring about). So each
  * fact is taken by a program that nothing can interrupt, bottom halves off, or
- * by two: the second one stays silent when it finds what the first left in its
- * slot, and what slips through the ledger knows already.
+ * by two or three: a later one stays silent when it finds what an earlier left in
+ * its slot, and what slips through the ledger knows already. Holding preemption
+ * off inside a program (bpf_preempt_disable) makes it worse: the task is then
+ * preempted where the program lets go of it, still inside.
  */
 #include "emit.bpf.h"
 #include "iterate.bpf.h"
@@ -17,6 +19,74 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 static __always_inline __u16 sock_port(struct sock *sk)
 {
 	return sk->__sk_common.skc_num;
+}
+
+/* ---- UDP: what its witnesses tell ------------------------------------------- */
+
+static __always_inline bool is_udp(struct sock *sk)
+{
+	return sk->sk_protocol == IPPROTO_UDP && netns_wanted(&sk->__sk_common);
+}
+
+static __always_inline enum pt_via udp_via(struct inflight *slot, unsigned short snum)
+{
+	if (snum)
+		return PT_VIA_FIXED;
+	if (slot && slot->call == CALL_AUTOBIND)
+		return PT_VIA_AUTOBIND;
+	if (slot && slot->call == CALL_BIND)
+		return PT_VIA_BIND;
+	return PT_VIA_UNKNOWN;
+}
+
+/* udp_lib_get_port says 1 until 5.18 or EADDRINUSE; an autobinding call says EAGAIN. */
+static __always_inline void udp_refused(struct sock *sk, struct port_facts facts)
+{
+	if (facts.via == PT_VIA_UNKNOWN)
+		facts.flags |= PT_F_NO_ERRNO;
+	else
+		facts.error = facts.via == PT_VIA_AUTOBIND ? -EAGAIN : -EADDRINUSE;
+	emit_fail(sk, facts);
+}
+
+/* For the later witnesses the slot says that it is told, and by the last one goes. */
+static __always_inline void udp_tell(struct sock *sk, struct inflight *slot,
+				     struct port_facts facts, int ret)
+{
+	facts.proto = IPPROTO_UDP;
+	if (!slot)
+		slot = inflight_begin(sk, CALL_NONE, 0, 0);
+	slot->told = true;
+	facts.start = slot->start;
+	if (!wanted(&sk->__sk_common, facts.port))
+		return;
+	if (ret)
+		udp_refused(sk, facts);
+	else
+		emit_alloc(sk, facts);
+}
+
+/*
+ * A call that asked for a port returns. Without a slot no earlier witness ran, or
+ * it asked for none: a socket without a port, an error of another kind.
+ */
+static __always_inline int udp_ends(struct sock *sk, enum pt_via via, __u16 port, int ret,
+				    bool last)
+{
+	int refusal = via == PT_VIA_AUTOBIND ? -EAGAIN : -EADDRINUSE;
+	struct port_facts facts = { .via = via, .flags = PT_F_SECOND };
+	struct inflight *slot;
+
+	if (!is_udp(sk))
+		return 0;
+	slot = inflight_find(sk);
+	facts.port = ret ? port : sock_port(sk);
+	if ((!slot || !slot->told) && (ret ? ret == refusal : facts.port))
+		udp_tell(sk, slot, facts, ret);
+	slot = inflight_find(sk);
+	if (slot && last)
+		inflight_end(slot);
+	return 0;
 }
 
 /* ---- TCP: connect() -------------------------------------------------------- */
@@ -31,13 +101,13 @@ static __always_inline int connect_begin(struct sock *sk)
 SEC("fentry/inet_hash_connect")
 int BPF_PROG(hash_connect_begin, struct inet_timewait_death_row *dr, struct sock *sk)
 {
-	return unpreempted(connect_begin(sk));
+	return connect_begin(sk);
 }
 
 SEC("fentry/inet6_hash_connect")
 int BPF_PROG(hash6_connect_begin, struct inet_timewait_death_row *dr, struct sock *sk)
 {
-	return unpreempted(connect_begin(sk));
+	return connect_begin(sk);
 }
 
 /*
@@ -169,28 +239,23 @@ static __always_inline int connect_end(struct sock *sk, int ret)
 SEC("fexit/inet_hash_connect")
 int BPF_PROG(hash_connect_end, struct inet_timewait_death_row *dr, struct sock *sk, int ret)
 {
-	return unpreempted(connect_end(sk, ret));
+	return connect_end(sk, ret);
 }
 
 SEC("fexit/inet6_hash_connect")
 int BPF_PROG(hash6_connect_end, struct inet_timewait_death_row *dr, struct sock *sk, int ret)
 {
-	return unpreempted(connect_end(sk, ret));
+	return connect_end(sk, ret);
 }
 
 /* ---- TCP: bind() and listen() ---------------------------------------------- */
 
-static __always_inline int get_port_begin(struct sock *sk, unsigned short snum)
+SEC("fentry/inet_csk_get_port")
+int BPF_PROG(csk_get_port_begin, struct sock *sk, unsigned short snum)
 {
 	if (sk->sk_protocol == IPPROTO_TCP && netns_wanted(&sk->__sk_common))
 		inflight_begin(sk, CALL_GET_PORT, bpf_ktime_get_boot_ns(), snum);
 	return 0;
-}
-
-SEC("fentry/inet_csk_get_port")
-int BPF_PROG(csk_get_port_begin, struct sock *sk, unsigned short snum)
-{
-	return unpreempted(get_port_begin(sk, snum));
 }
 
 static __always_inline enum pt_via bind_via(struct sock *sk, unsigned short wanted_port)
@@ -244,7 +309,8 @@ int BPF_PROG(bind_hash_v510, struct sock *sk, struct inet_bind_bucket *tb, unsig
 	return bind_got_port(sk, port, tb);
 }
 
-static __always_inline int get_port_end(struct sock *sk, unsigned short snum, int ret)
+SEC("fexit/inet_csk_get_port")
+int BPF_PROG(csk_get_port_end, struct sock *sk, unsigned short snum, int ret)
 {
 	struct port_facts facts = { .via = bind_via(sk, snum),
 				    .port = ret ? snum : sock_port(sk),
@@ -261,6 +327,9 @@ static __always_inline int get_port_end(struct sock *sk, unsigned short snum, in
 		facts.error = ret > 0 ? -EADDRINUSE : ret;
 		facts.vrf = socket_vrf(sk);
 		emit_fail(sk, facts);
+		/* for the later witnesses, which take the slot away */
+		inflight_find_or_begin(sk, CALL_GET_PORT)->told = true;
+		return 0;
 	} else if ((!slot || !slot->told) && !(snum && facts.via == PT_VIA_LISTEN)) {
 		facts.vrf = bucket_vrf(sk);
 		facts.flags = PT_F_SECOND;
@@ -271,57 +340,95 @@ static __always_inline int get_port_end(struct sock *sk, unsigned short snum, in
 	return 0;
 }
 
-SEC("fexit/inet_csk_get_port")
-int BPF_PROG(csk_get_port_end, struct sock *sk, unsigned short snum, int ret)
-{
-	return unpreempted(get_port_end(sk, snum, ret));
-}
-
 /*
- * The second witness of a refusal: where the exit of inet_csk_get_port was
- * skipped, its call is still open when bind() or listen() returns.
+ * The other witnesses of a refusal: bind() and listen() return. Without a slot,
+ * no earlier witness ran; that it was a port which was refused only EADDRINUSE
+ * tells then. via: PT_VIA_LISTEN, or what bind() asked for.
  */
-static __always_inline int bind_end(struct sock *sk, enum pt_via via, int ret)
+static __always_inline int tcp_bind_ends(struct sock *sk, enum pt_via via, __u16 port, int ret,
+					 bool last)
 {
 	struct inflight *slot = inflight_find(sk);
+	struct port_facts facts = { .via = via, .proto = IPPROTO_TCP, .error = ret };
+	bool told = slot ? slot->call != CALL_GET_PORT || slot->told : ret != -EADDRINUSE;
 
-	if (!slot || slot->call != CALL_GET_PORT)
-		return 0;
-	if (ret && wanted(&sk->__sk_common, slot->port))
-		emit_fail(sk, (struct port_facts){
-				      .via = via == PT_VIA_FIXED && !slot->port ? PT_VIA_BIND : via,
-				      .port = slot->port,
-				      .proto = IPPROTO_TCP,
-				      .vrf = socket_vrf(sk),
-				      .error = ret,
-				      .start = slot->start });
-	inflight_end(slot);
+	facts.port = slot ? slot->port : port;
+	if (ret && !told && wanted(&sk->__sk_common, facts.port)) {
+		facts.vrf = socket_vrf(sk);
+		if (slot) {
+			facts.start = slot->start;
+			slot->told = true;
+		}
+		emit_fail(sk, facts);
+		if (!slot && !last)
+			inflight_begin(sk, CALL_GET_PORT, 0, port)->told = true;
+	}
+	if (slot && last)
+		inflight_end(slot);
 	return 0;
+}
+
+/* The port that bind() was given: struct sockaddr_in and sockaddr_in6 alike. */
+static __always_inline __u16 bind_port(void *addr)
+{
+	__be16 port = 0;
+
+	bpf_probe_read_kernel(&port, sizeof(port), addr + 2);
+	return be16_to_host(port);
+}
+
+static __always_inline int bind_ends(struct sock *sk, void *addr, int ret, bool last)
+{
+	__u16 port = bind_port(addr);
+	enum pt_via via = port ? PT_VIA_FIXED : PT_VIA_BIND;
+
+	if (sk->sk_protocol == IPPROTO_TCP && netns_wanted(&sk->__sk_common))
+		return tcp_bind_ends(sk, via, port, ret, last);
+	return udp_ends(sk, via, port, ret, last);
+}
+
+SEC("fexit/__inet_bind")
+int BPF_PROG(inner_bind4_end, struct sock *sk, void *addr, int len, __u32 flags, int ret)
+{
+	return bind_ends(sk, addr, ret, false);
+}
+
+SEC("fexit/__inet6_bind")
+int BPF_PROG(inner_bind6_end, struct sock *sk, void *addr, int len, __u32 flags, int ret)
+{
+	return bind_ends(sk, addr, ret, false);
 }
 
 SEC("fexit/inet_bind")
 int BPF_PROG(bind4_end, struct socket *socket, void *addr, int len, int ret)
 {
-	return unpreempted(bind_end(socket->sk, PT_VIA_FIXED, ret));
+	return bind_ends(socket->sk, addr, ret, true);
 }
 
 SEC("fexit/inet6_bind")
 int BPF_PROG(bind6_end, struct socket *socket, void *addr, int len, int ret)
 {
-	return unpreempted(bind_end(socket->sk, PT_VIA_FIXED, ret));
+	return bind_ends(socket->sk, addr, ret, true);
+}
+
+static __always_inline int listen_ends(struct sock *sk, int ret)
+{
+	if (sk->sk_protocol != IPPROTO_TCP || !netns_wanted(&sk->__sk_common))
+		return 0;
+	return tcp_bind_ends(sk, PT_VIA_LISTEN, sock_port(sk), ret, true);
 }
 
 /* (sk, backlog) until 5.16 (e7049395b1c3), then (sk). */
 SEC("fexit/inet_csk_listen_start")
 int BPF_PROG(listen_end, struct sock *sk, int ret)
 {
-	return unpreempted(bind_end(sk, PT_VIA_LISTEN, ret));
+	return listen_ends(sk, ret);
 }
 
 SEC("fexit/inet_csk_listen_start")
 int BPF_PROG(listen_end_v510, struct sock *sk, int backlog, int ret)
 {
-	return unpreempted(bind_end(sk, PT_VIA_LISTEN, ret));
+	return listen_ends(sk, ret);
 }
 
 /* ---- TCP: release ---------------------------------------------------------- */
@@ -362,7 +469,7 @@ static __always_inline void tcp_closes(struct sock *sk, unsigned char old)
 	if (!port_is_locked(sk))
 		emit_release(sk, id, IPPROTO_TCP);
 	else if (old != TCP_CLOSE)
-		emit_head(PT_REC_CLOSED, sk, id, IPPROTO_TCP);
+		emit_head(PT_REC_CLOSED, sk, id, IPPROTO_TCP, sock_port(sk));
 }
 
 /*
@@ -390,17 +497,42 @@ int BPF_PROG(set_state, struct sock *sk, int state)
 	return 0;
 }
 
+/*
+ * After that in tcp_v4_connect() and tcp_v6_connect(), where they fail; since 6.2.
+ * And in tcp_disconnect(): there too a call that got a port, or had one, and whose
+ * exit was skipped can still be open.
+ */
+SEC("fentry/inet_bhash2_reset_saddr")
+int BPF_PROG(reset_saddr, struct sock *sk)
+{
+	struct inflight *slot = inflight_find(sk);
+
+	if (slot && slot->call == CALL_CONNECT && !slot->told && !slot->port)
+		connect_refused(sk, slot, 0);
+	return 0;
+}
+
 SEC("fentry/inet_put_port")
 int BPF_PROG(put_port, struct sock *sk)
 {
 	return tcp_release(sk);
 }
 
-/* Bottom halves are off here, always: never skipped. IPv6 comes here too. */
+/*
+ * Bottom halves are off here: hardly ever skipped. IPv6 comes here too. A socket
+ * that let its port go before, unseen, still knows which one that was.
+ */
 SEC("fentry/tcp_v4_destroy_sock")
 int BPF_PROG(destroy_sock, struct sock *sk)
 {
-	return tcp_release(sk);
+	__u64 id;
+
+	if (sock_port(sk))
+		return tcp_release(sk);
+	id = sock_id_known(sk);
+	if (id && sk->sk_protocol == IPPROTO_TCP && netns_wanted(&sk->__sk_common))
+		emit_release_late(sk, id, IPPROTO_TCP);
+	return 0;
 }
 
 /* ---- TCP: TIME_WAIT -------------------------------------------------------- */
@@ -420,6 +552,8 @@ static __always_inline int tw_begin(struct inet_timewait_sock *tw, struct sock *
 		if (enabled)
 			*released_slot(id) = id;
 	}
+	if (!(flags & PT_F_SOCK_GONE))
+		owners_add(&sk->__sk_common, sock_port(sk), 1);
 	emit_tuple(PT_REC_TW_BEGIN, sk, id, (__u64)tw, flags);
 	return 0;
 }
@@ -463,7 +597,7 @@ static __always_inline bool same_tuple(struct sock *sk, struct inet_timewait_soc
  */
 static __always_inline struct sock *tw_taker(struct inet_timewait_sock *tw)
 {
-	__u64 task = bpf_get_current_task();
+	__u32 task = inflight_task();
 	struct inflight *slot = inflight_slot(task);
 	struct sock *sk = (struct sock *)slot->sk;
 
@@ -492,40 +626,39 @@ int BPF_PROG(twsk_bind_unhash, struct inet_timewait_sock *tw)
 	return 0;
 }
 
-/* ---- the audit ------------------------------------------------------------- */
+/* ---- TCP: empty ports ------------------------------------------------------ */
 
 /* The current task's connect() was just given that port, and it is taken back. */
 static __always_inline bool is_rollback(__u16 port)
 {
-	__u64 task = bpf_get_current_task();
+	__u32 task = inflight_task();
 	struct inflight *slot = inflight_slot(task);
 
 	return slot->task == task && slot->sk && slot->told && slot->told_port == port;
 }
 
 /*
- * The kernel's own word that a port is empty, under the bucket's lock. A function
- * of its own since 6.18, and asked for by --audit only.
+ * The kernel's own word that nobody holds a port, under the bucket's lock, so
+ * never skipped: the last witness of its releases. A function of its own since
+ * 6.18. Told where they do not add up, or always for the audit.
  */
 SEC("fentry/inet_bind_bucket_destroy")
 int BPF_PROG(bucket_destroy, struct inet_bind_bucket *tb)
 {
 	struct net *net = tb->ib_net.net;
 	__u16 port = tb->port;
+	__s32 *owners = owners_of(net, port);
+	__u32 flags = *owners ? PT_F_MISSED : 0;
 
-	if (tb->bhash2.first || !port_wanted(port) ||
+	if (tb->bhash2.first || (!flags && !tell_every_empty) || !port_wanted(port) ||
 	    (wanted_netns && net->ns.inum != wanted_netns) || is_rollback(port))
 		return 0;
-	emit_empty(net, port, tb->l3mdev);
+	*owners = 0;
+	emit_empty(net, port, tb->l3mdev, flags);
 	return 0;
 }
 
 /* ---- UDP ------------------------------------------------------------------- */
-
-static __always_inline bool is_udp(struct sock *sk)
-{
-	return sk->sk_protocol == IPPROTO_UDP && netns_wanted(&sk->__sk_common);
-}
 
 static __always_inline int udp_asks(struct sock *sk, enum call call)
 {
@@ -537,22 +670,23 @@ static __always_inline int udp_asks(struct sock *sk, enum call call)
 SEC("fentry/inet_autobind")
 int BPF_PROG(autobind, struct sock *sk)
 {
-	return unpreempted(udp_asks(sk, CALL_AUTOBIND));
+	return udp_asks(sk, CALL_AUTOBIND);
 }
 
 SEC("fentry/inet_bind")
 int BPF_PROG(bind4, struct socket *socket)
 {
-	return unpreempted(udp_asks(socket->sk, CALL_BIND));
+	return udp_asks(socket->sk, CALL_BIND);
 }
 
 SEC("fentry/inet6_bind")
 int BPF_PROG(bind6, struct socket *socket)
 {
-	return unpreempted(udp_asks(socket->sk, CALL_BIND));
+	return udp_asks(socket->sk, CALL_BIND);
 }
 
-static __always_inline int udp_search_begins(struct sock *sk, unsigned short snum)
+SEC("fentry/udp_lib_get_port")
+int BPF_PROG(udp_get_port_begin, struct sock *sk, unsigned short snum)
 {
 	struct inflight *slot;
 
@@ -565,64 +699,19 @@ static __always_inline int udp_search_begins(struct sock *sk, unsigned short snu
 	return 0;
 }
 
-SEC("fentry/udp_lib_get_port")
-int BPF_PROG(udp_get_port_begin, struct sock *sk, unsigned short snum)
-{
-	return unpreempted(udp_search_begins(sk, snum));
-}
-
-static __always_inline enum pt_via udp_via(struct inflight *slot, unsigned short snum)
-{
-	if (snum)
-		return PT_VIA_FIXED;
-	if (slot && slot->call == CALL_AUTOBIND)
-		return PT_VIA_AUTOBIND;
-	if (slot && slot->call == CALL_BIND)
-		return PT_VIA_BIND;
-	return PT_VIA_UNKNOWN;
-}
-
-/* udp_lib_get_port says 1 until 5.18 or EADDRINUSE; an autobinding call says EAGAIN. */
-static __always_inline void udp_refused(struct sock *sk, struct port_facts facts)
-{
-	if (facts.via == PT_VIA_UNKNOWN)
-		facts.flags |= PT_F_NO_ERRNO;
-	else
-		facts.error = facts.via == PT_VIA_AUTOBIND ? -EAGAIN : -EADDRINUSE;
-	emit_fail(sk, facts);
-}
-
-static __always_inline void udp_tell(struct sock *sk, unsigned short snum, int ret, __u32 flags)
-{
-	struct inflight *slot = inflight_find(sk);
-	struct port_facts facts = { .via = udp_via(slot, snum),
-				    .port = ret ? snum : sock_port(sk),
-				    .proto = IPPROTO_UDP,
-				    .flags = flags };
-
-	if (!wanted(&sk->__sk_common, facts.port))
-		return;
-	if (slot)
-		facts.start = slot->start;
-	if (ret)
-		udp_refused(sk, facts);
-	else
-		emit_alloc(sk, facts);
-}
-
-static __always_inline int udp_search_ends(struct sock *sk, unsigned short snum, int ret)
-{
-	if (!is_udp(sk))
-		return 0;
-	udp_tell(sk, snum, ret, 0);
-	inflight_find_or_begin(sk, CALL_NONE)->told = true;
-	return 0;
-}
-
 SEC("fexit/udp_lib_get_port")
 int BPF_PROG(udp_get_port_end, struct sock *sk, unsigned short snum, unsigned int hash, int ret)
 {
-	return unpreempted(udp_search_ends(sk, snum, ret));
+	struct inflight *slot;
+
+	if (!is_udp(sk))
+		return 0;
+	slot = inflight_find(sk);
+	udp_tell(sk, slot,
+		 (struct port_facts){ .via = udp_via(slot, snum),
+				      .port = ret ? snum : sock_port(sk) },
+		 ret);
+	return 0;
 }
 
 static __always_inline int udp_get_port_again(struct sock *sk, unsigned short snum, int ret)
@@ -633,22 +722,30 @@ static __always_inline int udp_get_port_again(struct sock *sk, unsigned short sn
 		return 0;
 	slot = inflight_find(sk);
 	if (!slot || !slot->told)
-		udp_tell(sk, snum, ret, PT_F_SECOND);
-	if (slot)
-		inflight_end(slot);
+		udp_tell(sk, slot,
+			 (struct port_facts){ .via = udp_via(slot, snum),
+					      .port = ret ? snum : sock_port(sk),
+					      .flags = PT_F_SECOND },
+			 ret);
 	return 0;
 }
 
 SEC("fexit/udp_v4_get_port")
 int BPF_PROG(udp4_get_port_end, struct sock *sk, unsigned short snum, int ret)
 {
-	return unpreempted(udp_get_port_again(sk, snum, ret));
+	return udp_get_port_again(sk, snum, ret);
 }
 
 SEC("fexit/udp_v6_get_port")
 int BPF_PROG(udp6_get_port_end, struct sock *sk, unsigned short snum, int ret)
 {
-	return unpreempted(udp_get_port_again(sk, snum, ret));
+	return udp_get_port_again(sk, snum, ret);
+}
+
+SEC("fexit/inet_autobind")
+int BPF_PROG(autobind_end, struct sock *sk, int ret)
+{
+	return udp_ends(sk, PT_VIA_AUTOBIND, 0, ret, true);
 }
 
 static __always_inline int udp_release(struct sock *sk)
@@ -659,6 +756,11 @@ static __always_inline int udp_release(struct sock *sk)
 	if (!port || !is_udp(sk) || !wanted(&sk->__sk_common, port))
 		return 0;
 	id = sock_id_known(sk);
+	if (!id && has_sock_cookie && all_known) {
+		emit_alloc(sk, (struct port_facts){
+				       .port = port, .proto = IPPROTO_UDP, .flags = PT_F_LATE });
+		id = sock_id_known(sk);
+	}
 	if (id)
 		emit_release(sk, id, IPPROTO_UDP);
 	return 0;
@@ -688,4 +790,15 @@ SEC("fentry/udp_disconnect")
 int BPF_PROG(udp_disconnect, struct sock *sk)
 {
 	return port_is_locked(sk) ? 0 : udp_release(sk);
+}
+
+/* The last of a socket, in softirq since it waits for a grace period: nothing preempts it. */
+SEC("fentry/udp_destruct_common")
+int BPF_PROG(udp_destruct, struct sock *sk)
+{
+	__u64 id = sock_id_known(sk);
+
+	if (id && is_udp(sk))
+		emit_release_late(sk, id, IPPROTO_UDP);
+	return 0;
 }

@@ -87,6 +87,14 @@ static __always_inline struct sock *mptcp_first(struct sock *sk)
 	return first == sk ? (void *)0 : first;
 }
 
+/* The local port that the socket has or had; 0: it never had one. */
+static __always_inline __u16 last_port(struct sock *sk)
+{
+	struct inet_sock *inet = (struct inet_sock *)sk;
+
+	return be16_to_host(BPF_CORE_READ(inet, inet_sport));
+}
+
 /* Where there is no bucket: a socket without a device is in no VRF. */
 static __always_inline __u32 socket_vrf(struct sock *sk)
 {

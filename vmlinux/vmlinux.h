@@ -104,6 +104,10 @@ struct sock {
 	__u8 sk_kern_sock : 1;
 };
 
+struct inet_sock {
+	__be16 inet_sport;
+};
+
 struct socket {
 	struct sock *sk;
 };

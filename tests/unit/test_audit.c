@@ -299,6 +299,14 @@ static void test_an_empty_port(void **state)
 	take(fixture, empty);
 	assert_int_equal(ledger_counts(fixture->ledger).not_empty, 2);
 	assert_int_equal(ledger_counts(fixture->ledger).holds, 0);
+	/* where the programs know that they missed something, it is no fault */
+	take(fixture, alloc(8 * MS, SOCK, 443));
+	empty.ts = 9 * MS;
+	empty.flags = PT_F_MISSED;
+	take(fixture, empty);
+	assert_int_equal(ledger_counts(fixture->ledger).healed, 1);
+	assert_int_equal(ledger_counts(fixture->ledger).not_empty, 2);
+	assert_int_equal(ledger_counts(fixture->ledger).holds, 0);
 }
 
 static void test_names(void **state)

@@ -101,6 +101,48 @@ static void test_owner_by_kin(void **state)
 	assert_false(last(heard, 3, PT_EV_ALLOC)->owner.known);
 }
 
+/* A socket has one port at a time: another one says that the first was let go, unseen. */
+static void test_a_socket_has_one_port(void **state)
+{
+	struct heard *heard = *state;
+	struct pt_rec_port rec = rec_port(PT_REC_ALLOC, 1 * MS, SOCK, PT_VIA_CONNECT, 443);
+	struct pt_rec_tuple begins;
+
+	tell(heard, rec);
+	rec.head.ts = 5 * MS;
+	rec.head.port++;
+	tell(heard, rec);
+	assert_int_equal(heard->count, 3);
+	assert_int_equal(heard->events[1].type, PT_EV_FREE);
+	assert_int_equal(heard->events[1].end, PT_END_UNKNOWN);
+	assert_int_equal(heard->events[1].port, rec.head.port - 1);
+	assert_int_equal(heard->events[2].type, PT_EV_ALLOC);
+	/* a TIME_WAIT holds on */
+	begins = rec_tw_begin(6 * MS, SOCK, 0x1000, 443);
+	begins.head.port = rec.head.port;
+	tell(heard, begins);
+	rec.head.ts = 7 * MS;
+	rec.head.port++;
+	tell(heard, rec);
+	assert_int_equal(heard->count, 5);
+	assert_int_equal(ledger_counts(heard->ledger).holds, 2);
+}
+
+/* Missed by all its witnesses, and told when it ends: since when it held is not known. */
+static void test_told_late(void **state)
+{
+	struct heard *heard = *state;
+	struct pt_rec_port rec = rec_port(PT_REC_ALLOC, 9 * MS, SOCK, PT_VIA_UNKNOWN, 0);
+
+	rec.head.flags = PT_F_LATE | PT_F_KIN;
+	rec.kin = (struct pt_kin){ .sock = 0 };
+	tell(heard, rec);
+	assert_false(last(heard, 1, PT_EV_ALLOC)->owner.known);
+	release(heard, 9 * MS, SOCK);
+	assert_int_equal(last(heard, 2, PT_EV_FREE)->held_ns, PT_UNKNOWN);
+	assert_int_equal(last(heard, 2, PT_EV_FREE)->open_ns, PT_UNKNOWN);
+}
+
 static void test_a_kernel_threads_own(void **state)
 {
 	struct heard *heard = *state;
@@ -699,6 +741,8 @@ int main(void)
 		WITH_LEDGER(test_one_hold),
 		WITH_LEDGER(test_owner_by_kin),
 		WITH_LEDGER(test_a_kernel_threads_own),
+		WITH_LEDGER(test_told_late),
+		WITH_LEDGER(test_a_socket_has_one_port),
 		WITH_LEDGER(test_clean_reuse_tells_the_gap_and_who),
 		WITH_LEDGER(test_time_wait_is_part_of_the_hold),
 		WITH_LEDGER(test_time_wait_cut),

@@ -162,7 +162,7 @@ static void test_audit(void **state)
 	check_runs("--audit=2m");
 	assert_int_equal(options.audit_every_ns, 120000000000ULL);
 	/* as with every optional value: only behind an = */
-	check_wrong("--audit 30", "unexpected argument '30'");
+	check_wrong("--audit 30", "unexpected argument '30': did you mean --port 30?");
 	check_wrong("--audit=0", "--audit: more often than every second is too often");
 	check_wrong("--audit=500ms", "--audit: more often than every second is too often");
 	check_wrong("--audit=x", "--audit: 'x' is not a time such as 10s, 500ms, 2m or 1h");

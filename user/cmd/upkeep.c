@@ -162,6 +162,8 @@ int upkeep_snapshot(struct upkeep *upkeep, __u64 ts)
 	snapshot_free(snapshot);
 	explain_gaps(&result);
 	upkeep->surveyed = !err;
+	if (!err && !result.refused && !result.unreadable && !result.incomplete && !result.missing)
+		loader_all_known(upkeep->loader);
 	return err;
 }
 
@@ -361,6 +363,7 @@ struct audit_counts upkeep_audit_counts(const struct upkeep *upkeep)
 	struct ledger_counts ledger = pipeline_counts(upkeep->pipeline);
 
 	counts.emptied = ledger.emptied;
+	counts.healed = ledger.healed;
 	counts.differences[AUDIT_NOT_EMPTY] = ledger.not_empty;
 	return counts;
 }

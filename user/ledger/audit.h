@@ -29,6 +29,7 @@ struct audit_counts {
 	__u64 unseen;  /* of the last: in namespaces that were not to be dumped */
 	__u64 moved;   /* of the last: now open in another process, which is no difference */
 	__u64 emptied; /* ports that the kernel said are empty (6.18) */
+	__u64 healed;  /* holds that only this told the end of */
 };
 
 struct audit;

@@ -20,6 +20,11 @@ struct release {
 	__u16 port;
 };
 
+struct binding {
+	__u64 sock;
+	__u16 port;
+};
+
 struct ledger {
 	ledger_emit emit;
 	void *data;
@@ -34,6 +39,7 @@ struct ledger {
 	unsigned int orphans_first, orphans_count;
 	__u64 certain_since; /* the last resync, CLOCK_BOOTTIME, ns; 0: none */
 	struct release recent[RECENT];
+	struct binding bound[RECENT]; /* where each socket was last seen to get a port */
 };
 
 /* Clocks of two CPUs can differ by a little: never a negative time. */
@@ -433,7 +439,7 @@ static int alloc_new(struct ledger *ledger, const struct pt_rec_port *rec, struc
 	hold->via = rec->via;
 	hold->tuple = rec->tuple;
 	hold->owner = owner_of(ledger, rec);
-	hold->since = rec->head.ts;
+	hold->since = rec->head.flags & PT_F_LATE ? PT_UNKNOWN : rec->head.ts;
 	event_init_of_hold(&ev, &rec->head, hold, PT_EV_ALLOC);
 	if (rec->head.flags & PT_F_SEARCHED)
 		ev.search_ns = rec->search_ns;
@@ -441,6 +447,31 @@ static int alloc_new(struct ledger *ledger, const struct pt_rec_port *rec, struc
 	alloc_set_reuse(ledger, port, from_tw, &ev);
 	emit(ledger, &ev);
 	return 0;
+}
+
+/*
+ * A socket has one port at a time (its TIME_WAITs may have others): that it gets
+ * one says that it let the last one go, should all who tell that have been skipped.
+ */
+static void end_elsewhere(struct ledger *ledger, const struct pt_rec_head *head)
+{
+	struct binding *bound = &ledger->bound[index_hash(head->sock) & (RECENT - 1)];
+	struct binding last = *bound;
+	struct pt_rec_head before = *head;
+	struct pt_space space = space_of(head);
+	struct port_state *port;
+	struct hold *hold;
+
+	*bound = (struct binding){ head->sock, head->port };
+	if (last.sock != head->sock || last.port == head->port)
+		return;
+	hold = holds_find(&ledger->holds, &space, last.port, last.sock, 0, &port);
+	if (!hold)
+		return;
+	before.port = last.port;
+	hold->sock_open = false;
+	if (!hold->tws)
+		hold_end(ledger, &before, port, hold, PT_END_UNKNOWN);
 }
 
 static int on_alloc(struct ledger *ledger, const struct pt_rec_head *head)
@@ -457,6 +488,7 @@ static int on_alloc(struct ledger *ledger, const struct pt_rec_head *head)
 		alloc_again(ledger, rec, hold);
 		return 0;
 	}
+	end_elsewhere(ledger, head);
 	/* it got the port anew, so it had let go, unseen */
 	if (hold) {
 		hold->sock_open = false;
@@ -467,8 +499,8 @@ static int on_alloc(struct ledger *ledger, const struct pt_rec_head *head)
 }
 
 /*
- * With --audit: the kernel let the port's bucket go, so nobody holds it. Whoever
- * the ledger still has there let go unseen.
+ * The kernel let the port's bucket go, so nobody holds it. Whoever the ledger
+ * still has there let go unseen.
  */
 static void on_empty(struct ledger *ledger, const struct pt_rec_head *head)
 {
@@ -478,7 +510,10 @@ static void on_empty(struct ledger *ledger, const struct pt_rec_head *head)
 
 	ledger->counts.emptied++;
 	while (port && (hold = holds_at(&ledger->holds, port->first))) {
-		ledger->counts.not_empty += !ledger->uncertain;
+		if (head->flags & PT_F_MISSED)
+			ledger->counts.healed++;
+		else
+			ledger->counts.not_empty += !ledger->uncertain;
 		hold_end(ledger, head, port, hold, PT_END_UNKNOWN);
 	}
 }

@@ -113,7 +113,8 @@ struct ledger_counts {
 	bool uncertain;	 /* a loss, and no resync since */
 	__u64 unlooked;	 /* listeners that ended while LEDGER_ORPHANS_MAX waited */
 	__u64 emptied;	 /* ports that the kernel said are empty */
-	__u64 not_empty; /* holds that the ledger had of these: they ended, unknown */
+	__u64 healed;	 /* holds that ended (unknown) by that, since their release was missed */
+	__u64 not_empty; /* holds that ended by that, though nothing was missed: a fault */
 	__u64 foreign;	 /* of sockets that hold nothing here: accepted, or older */
 };
 

@@ -32,6 +32,7 @@ struct rule {
 	unsigned int args; /* 0: any number */
 	__u8 proto;
 	bool iterator; /* runs when asked to: not attached */
+	bool optional; /* another witness, where the kernel has it */
 	bool audit;    /* for the audit, where the kernel has it */
 };
 
@@ -57,19 +58,23 @@ static const struct rule rules[] = {
 	TCP(bind_hash, inet_bind_hash, "bind or listen got a port", .args = 4),
 	TCP(bind_hash_v510, inet_bind_hash, "bind or listen got a port (before 6.1)", .args = 3),
 	TCP(csk_get_port_end, inet_csk_get_port, "bind or listen was refused a port"),
-	TCP(bind4_end, inet_bind, "the same (second witness)"),
-	TCP(bind6_end, inet6_bind, "the same, IPv6"),
+	TCP(inner_bind4_end, __inet_bind, "the same (second witness)"),
+	TCP(inner_bind6_end, __inet6_bind, "the same, IPv6"),
 	TCP(listen_end, inet_csk_listen_start, "listen was refused (second witness)", .args = 1),
 	TCP(listen_end_v510, inet_csk_listen_start, "listen was refused (before 5.16)", .args = 2),
 	TCP(set_state, tcp_set_state, "a socket let go (first witness)"),
+	TCP(reset_saddr, inet_bhash2_reset_saddr, "a connect was refused (third witness)",
+	    .optional = true),
 	TCP(put_port, inet_put_port, "a socket let go (second witness)"),
 	TCP(destroy_sock, tcp_v4_destroy_sock, "a bound socket let go"),
 	TCP(twsk_hashdance_schedule, inet_twsk_hashdance_schedule, "TIME_WAIT begins"),
 	TCP(twsk_hashdance, inet_twsk_hashdance, "TIME_WAIT begins (before 6.12)",
 	    .unless = "inet_twsk_hashdance_schedule"),
 	TCP(twsk_bind_unhash, inet_twsk_bind_unhash, "TIME_WAIT ends"),
-	TCP(bucket_destroy, inet_bind_bucket_destroy, "a port is empty (--audit, since 6.18)",
-	    .args = 1, .audit = true),
+	TCP(bucket_destroy, inet_bind_bucket_destroy, "a port is empty (last witness, since 6.18)",
+	    .args = 1, .optional = true),
+	ROW(0, bind4_end, inet_bind, "the same (third witness)"),
+	ROW(0, bind6_end, inet6_bind, "the same, IPv6"),
 	UDP(autobind, inet_autobind, "a UDP send or connect asks for a port"),
 	UDP(bind4, inet_bind, "a UDP bind asks for a port"),
 	UDP(bind6, inet6_bind, "the same, IPv6"),
@@ -81,6 +86,9 @@ static const struct rule rules[] = {
 	UDP(udp_destroy, udp_destroy_sock, "the same (second witness)"),
 	UDP(udp6_destroy, udpv6_destroy_sock, "the same, IPv6"),
 	UDP(udp_disconnect, udp_disconnect, "a UDP socket let go by connect(AF_UNSPEC)"),
+	UDP(autobind_end, inet_autobind, "UDP got or was refused a port (third witness)"),
+	UDP(udp_destruct, udp_destruct_common, "a UDP socket let go (third witness)",
+	    .optional = true),
 	ROW(0, sock_files, bpf_iter_task_file, "who has which socket open", .iterator = true),
 	TCP(sock_tcp, bpf_iter_tcp, "the sockets there are (before 5.12)", .unless = COOKIES,
 	    .iterator = true),
@@ -131,7 +139,7 @@ static enum loader_state rule_state(const struct rule *rule, const struct btf *b
 		return LOADER_ABSENT;
 	if (rule_fits(rule, btf))
 		return LOADER_READY;
-	return rule->audit || rule_has_other(rule, btf) ? LOADER_ABSENT : LOADER_MISSING;
+	return rule->optional || rule_has_other(rule, btf) ? LOADER_ABSENT : LOADER_MISSING;
 }
 
 /* libbpf's own words: the last ones are kept for the line that says why. */
@@ -156,7 +164,6 @@ static struct bpf_program *program_of(struct porttrace_bpf *skel, const struct r
 static void set_knobs(struct porttrace_bpf *skel, const struct btf *btf)
 {
 	skel->rodata->has_sock_cookie = kernel_has(btf, COOKIES);
-	skel->rodata->can_hold_preemption = kernel_has(btf, "bpf_preempt_disable");
 	skel->rodata->has_task_btf = kernel_has(btf, "bpf_get_current_task_btf");
 }
 
@@ -165,6 +172,7 @@ static void set_options(struct porttrace_bpf *skel, const struct loader_options 
 	bpf_map__set_max_entries(skel->maps.ring, (__u32)options->buffer_size);
 	skel->rodata->wakeup_at = options->buffer_size / 2;
 	skel->rodata->wanted_netns = options->netns;
+	skel->rodata->tell_every_empty = options->audit;
 	if (options->ports) {
 		skel->rodata->filter_ports = true;
 		memcpy((void *)skel->rodata->wanted_ports, options->ports,
@@ -179,8 +187,7 @@ static int choose_programs(struct porttrace_bpf *skel, const struct btf *btf,
 
 	for (size_t i = 0; i < RULES; i++) {
 		enum loader_state state = rule_state(&rules[i], btf);
-		bool wanted = (!proto || !rules[i].proto || rules[i].proto == proto) &&
-			      (options->audit || !rules[i].audit);
+		bool wanted = (!proto || !rules[i].proto || rules[i].proto == proto);
 
 		if (wanted && state == LOADER_MISSING) {
 			snprintf(reason, size,
@@ -278,6 +285,11 @@ static void set_enabled(struct loader *loader, bool enabled)
 void loader_start(struct loader *loader)
 {
 	set_enabled(loader, true);
+}
+
+void loader_all_known(struct loader *loader)
+{
+	__atomic_store_n(&loader->skel->bss->all_known, true, __ATOMIC_SEQ_CST);
 }
 
 void loader_stop(struct loader *loader)
@@ -387,7 +399,7 @@ static int probe_one(const struct btf *btf, size_t index)
 
 static bool all_attach(void)
 {
-	const struct loader_options options = { .buffer_size = 1 << 16, .audit = true };
+	const struct loader_options options = { .buffer_size = 1 << 16 };
 	struct loader *loader;
 	char reason[256];
 

@@ -17,7 +17,7 @@ struct loader_options {
 	__u32 netns;	    /* inode number; 0: every namespace */
 	__u8 proto;	    /* IPPROTO_TCP, IPPROTO_UDP; 0: both */
 	__u64 buffer_size;  /* bytes, a power of two of whole pages */
-	bool audit;	    /* also what only the audit asks for */
+	bool audit;	    /* tell every port that becomes empty, for the audit */
 	bool verbose;	    /* libbpf's messages and the verifier's go to stderr */
 };
 
@@ -48,6 +48,9 @@ int loader_new(const struct loader_options *options, struct loader **out, char *
 
 /* All programs begin at this moment. */
 void loader_start(struct loader *loader);
+
+/* A dump gave every socket there was a cookie, in every namespace. */
+void loader_all_known(struct loader *loader);
 
 /*
  * No record comes after this returns: no program is amid one either. Those in

@@ -263,6 +263,7 @@ static void json_audit(struct out *out, const struct audit_counts *audit)
 	json_u64(out, ",\"unseen\":", audit->unseen);
 	json_u64(out, ",\"moved\":", audit->moved);
 	json_u64(out, ",\"emptied\":", audit->emptied);
+	json_u64(out, ",\"healed\":", audit->healed);
 	out_char(out, '}');
 }
 
