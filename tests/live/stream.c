@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "stream.h"
 
+#include <limits.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define COMPLAINTS_MAX 4096
+#define PRINTED_MAX 20
+#define SECONDS_LEN 19 /* of a time up to its fraction */
 /* Durations come from the raw clock, ts may have been raised: how far apart they may be. */
 #define TS_SLACK_NS 50000000LL
 
@@ -87,6 +89,7 @@ static const char *const owner_fields[] = { "pid",    "tid", "comm",   "thread",
 struct stream {
 	bool whole;
 	bool lost;
+	bool resumed; /* after a loss */
 	bool ended;
 	long long last_ts;
 	size_t open;
@@ -126,18 +129,44 @@ void stream_free(struct stream *stream)
 	free(stream);
 }
 
-long long stream_time(const char *text)
+/* As many digits as that; -1 if there are others. */
+static long long digits(const char *text, int count)
+{
+	long long value = 0;
+
+	for (int i = 0; i < count; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return -1;
+		value = 10 * value + text[i] - '0';
+	}
+	return value;
+}
+
+/* Seconds since 1970 of "2026-11-21T14:02:10"; -1 if it is none. */
+static long long seconds_of(const char *text)
 {
 	struct tm tm = { 0 };
-	const char *fraction = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-	long long ns;
-	int length = 0;
+	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
 
-	if (!fraction || sscanf(fraction, ".%9lldZ%n", &ns, &length) != 1 || length != 11)
+	return end && end - text == SECONDS_LEN ? timegm(&tm) : -1;
+}
+
+long long stream_time(const char *text)
+{
+	/* most lines are of the same second as the one before */
+	static __thread char last[SECONDS_LEN + 1];
+	static __thread long long seconds;
+	long long ns;
+
+	if (strlen(text) != SECONDS_LEN + strlen(".123456789Z") || text[SECONDS_LEN] != '.' ||
+	    text[SECONDS_LEN + 10] != 'Z')
 		return -1;
-	if (fraction[11] || strspn(fraction + 1, "0123456789") != 9)
-		return -1;
-	return timegm(&tm) * 1000000000LL + ns;
+	if (memcmp(last, text, SECONDS_LEN)) {
+		seconds = seconds_of(text);
+		memcpy(last, text, SECONDS_LEN);
+	}
+	ns = digits(text + SECONDS_LEN + 1, 9);
+	return ns < 0 || seconds < 0 ? -1 : seconds * 1000000000LL + ns;
 }
 
 static enum kind kind_of(const json_t *event)
@@ -253,23 +282,80 @@ static json_t *space_of(struct stream *stream, const json_t *event, bool *seen)
 	return space;
 }
 
-/* Of holds without a cookie one is as good as another of the same owner and peer. */
+/* What the stream notes in the alloc event of a hold that left a TIME_WAIT. */
+#define WAITS "waits"
+
+static bool same_peer(const json_t *alloc, const json_t *event)
+{
+	return json_equal(json_object_get(alloc, "rport"), json_object_get(event, "rport")) &&
+	       json_equal(json_object_get(alloc, "raddr"), json_object_get(event, "raddr"));
+}
+
+/* How well an open hold fits an event of that cookie; 0: not at all. */
+static int fit_of(const json_t *alloc, const json_t *event)
+{
+	if (!json_equal(json_object_get(alloc, "cookie"), json_object_get(event, "cookie")))
+		return 0;
+	/*
+	 * Disconnected and connected again, a socket may get the port anew that its
+	 * own TIME_WAIT has still: two holds, and only the peer tells them apart.
+	 */
+	if (json_object_get(alloc, WAITS))
+		return same_peer(alloc, event) ? 3 : 1;
+	return 2;
+}
+
+/* Without a cookie: the same owner and peer; of several the one whose times fit. */
 static bool same_hold(const json_t *alloc, const json_t *event)
 {
-	const json_t *cookie = json_object_get(event, "cookie");
-
-	if (!json_is_null(cookie))
-		return json_equal(json_object_get(alloc, "cookie"), cookie);
 	return number(alloc, "tid") == number(event, "tid") &&
-	       (number(alloc, "rport") <= 0 || number(alloc, "rport") == number(event, "rport"));
+	       !strcmp(text(alloc, "family"), text(event, "family")) &&
+	       (number(alloc, "rport") <= 0 || same_peer(alloc, event));
+}
+
+/* How far the events' times are from what the later one says of the time between. */
+static long long misfit(const json_t *alloc, const json_t *event, const char *field)
+{
+	long long apart = stream_time(text(event, "ts")) - stream_time(text(alloc, "ts"));
+
+	return llabs(apart - number(event, field));
+}
+
+static ssize_t hold_find_by_time(const json_t *space, const json_t *event)
+{
+	const char *field = json_object_get(event, "held_ns") ? "held_ns" : "open_ns";
+	long long least = LLONG_MAX;
+	ssize_t found = -1;
+
+	for (size_t i = 0; i < json_array_size(space); i++) {
+		const json_t *alloc = json_array_get(space, i);
+
+		if (same_hold(alloc, event) && misfit(alloc, event, field) < least) {
+			least = misfit(alloc, event, field);
+			found = (ssize_t)i;
+		}
+	}
+	return found;
 }
 
 static ssize_t hold_find(const json_t *space, const json_t *event)
 {
-	for (size_t i = 0; i < json_array_size(space); i++)
-		if (same_hold(json_array_get(space, i), event))
-			return (ssize_t)i;
-	return -1;
+	ssize_t found = -1;
+	int best = 0;
+
+	if (json_is_null(json_object_get(event, "cookie")))
+		return hold_find_by_time(space, event);
+
+	for (size_t i = 0; i < json_array_size(space); i++) {
+		const json_t *alloc = json_array_get(space, i);
+		int fit = fit_of(alloc, event);
+
+		if (fit > best) {
+			best = fit;
+			found = (ssize_t)i;
+		}
+	}
+	return found;
 }
 
 static void check_holders(struct stream *stream, const json_t *space, const json_t *event)
@@ -295,6 +381,11 @@ static void check_reuse(struct stream *stream, const json_t *event, size_t other
 	 */
 	if (!*text(event, "netns_cookie") && !strcmp(reuse, "first") && !others)
 		return;
+	if (stream->resumed && !seen) {
+		if (strcmp(reuse, "unknown"))
+			complain(stream, "reuse is '%s', but a loss lies between", reuse);
+		return;
+	}
 	if (!strcmp(reuse, "first") == seen)
 		complain(stream, "reuse is '%s', but the port was %sseen before", reuse,
 			 seen ? "" : "not ");
@@ -310,8 +401,10 @@ static void take_alloc(struct stream *stream, json_t *event)
 {
 	bool seen;
 	json_t *space = space_of(stream, event, &seen);
+	ssize_t index = hold_find(space, event);
 
-	if (!json_is_null(json_object_get(event, "cookie")) && hold_find(space, event) >= 0)
+	if (index >= 0 && !json_is_null(json_object_get(event, "cookie")) &&
+	    !json_object_get(json_array_get(space, index), WAITS))
 		complain(stream, "a hold begins twice");
 	check_reuse(stream, event, json_array_size(space), seen);
 	json_array_append(space, event);
@@ -329,20 +422,32 @@ static void check_owner(struct stream *stream, const json_t *alloc, const json_t
 	}
 }
 
+/* Not in the event itself: it is the caller's, too. */
+static void hold_waits(json_t *space, ssize_t index, const json_t *event)
+{
+	json_t *alloc = json_copy(json_array_get(space, index));
+
+	json_object_set(alloc, "raddr", json_object_get(event, "raddr"));
+	json_object_set(alloc, "rport", json_object_get(event, "rport"));
+	json_object_set_new(alloc, WAITS, json_true());
+	json_array_set_new(space, index, alloc);
+}
+
 static void take_later(struct stream *stream, json_t *event, enum kind kind)
 {
 	bool seen;
 	json_t *space = space_of(stream, event, &seen);
 	ssize_t index = hold_find(space, event);
-	const json_t *alloc = json_array_get(space, index);
+	const json_t *alloc = index < 0 ? NULL : json_array_get(space, index);
 
-	if (index < 0) {
+	if (!alloc) {
 		complain(stream, "%s of a hold that is not open", text(event, "event"));
 		return;
 	}
 	check_owner(stream, alloc, event);
 	if (kind == TIME_WAIT) {
 		check_duration(stream, alloc, event, "open_ns");
+		hold_waits(space, index, event);
 		return;
 	}
 	check_duration(stream, alloc, event, "held_ns");
@@ -393,14 +498,41 @@ json_t *stream_take(struct stream *stream, const char *line)
 
 const char *stream_complaints(struct stream *stream)
 {
-	memcpy(stream->told, stream->complaints, sizeof(stream->told));
+	strcpy(stream->told, stream->complaints);
 	stream->complaints[0] = 0;
 	return stream->told;
+}
+
+void stream_resume(struct stream *stream)
+{
+	json_object_clear(stream->spaces);
+	stream->open = 0;
+	stream->resumed = stream->lost;
+	stream->lost = false;
 }
 
 size_t stream_open(const struct stream *stream)
 {
 	return stream->open;
+}
+
+void stream_print_open(const struct stream *stream, FILE *to)
+{
+	int left = PRINTED_MAX;
+	const char *key;
+	json_t *space, *alloc;
+	size_t i;
+
+	json_object_foreach(stream->spaces, key, space)
+	{
+		json_array_foreach(space, i, alloc)
+		{
+			if (!left--)
+				return;
+			json_dumpf(alloc, to, JSON_COMPACT);
+			fputc('\n', to);
+		}
+	}
 }
 
 bool stream_ended(const struct stream *stream)

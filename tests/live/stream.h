@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 struct stream;
 
@@ -27,8 +28,16 @@ json_t *stream_take(struct stream *stream, const char *line);
 /* Everything that was wrong so far, a line each, "" if nothing; forgets it. */
 const char *stream_complaints(struct stream *stream);
 
+/*
+ * After a loss holds are not counted. From here on they are again: porttrace has
+ * put its ledger right, and nothing is held.
+ */
+void stream_resume(struct stream *stream);
+
 /* Holds that began and did not end. */
 size_t stream_open(const struct stream *stream);
+/* The alloc events of the first of them. */
+void stream_print_open(const struct stream *stream, FILE *to);
 
 /* Whether the last line was the summary. */
 bool stream_ended(const struct stream *stream);
