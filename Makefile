@@ -12,6 +12,11 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 ARGS ?=
 SAN ?=
+# of make soak
+SEED ?=
+STEPS ?= 1000000
+LOSS_STEPS ?= 200000
+SERIES ?= newest 6.1
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 
 CC ?= gcc
@@ -41,6 +46,7 @@ UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/test_*.c)))
 LIVE_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/live/test_*.c)))
 LIVE_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(wildcard tests/live/test_*.c),\
 	$(sort $(wildcard tests/live/*.c))))
+SOAK := $(addprefix $(BUILD)/tests/soak/,walk check)
 SKELETON := $(BUILD)/porttrace.skel.h
 
 Q := $(if $(V),,@)
@@ -49,7 +55,7 @@ say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)';)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all run check deps clean install uninstall format lint help \
-	tests check-unit check-live check-kernels bench
+	tests check-unit check-live check-kernels bench soak
 
 all: $(BUILD)/porttrace
 
@@ -81,6 +87,14 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(OBJECTS)
 $(BUILD)/tests/live/test_%: $(BUILD)/tests/live/test_%.o $(LIVE_SUPPORT)
 	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LDFLAGS) $(TEST_LIBS)
 
+SOAK_SHARED := $(addprefix $(BUILD)/tests/,live/fail.o live/net.o soak/tally.o)
+$(BUILD)/tests/soak/walk: $(SOAK_SHARED) \
+	$(addprefix $(BUILD)/tests/soak/,walk.o world.o steps.o sock.o diag.o post.o)
+$(BUILD)/tests/soak/check: $(SOAK_SHARED) $(BUILD)/tests/live/stream.o \
+	$(addprefix $(BUILD)/tests/soak/,check.o score.o)
+$(SOAK):
+	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LDFLAGS) $(TEST_LIBS)
+
 $(BUILD)/tests/demo/workload: tests/demo/workload.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) -std=gnu11 $(WARN) -D_GNU_SOURCE -O2 -static $< -o $@
@@ -109,13 +123,14 @@ help:
 	@sed -n '3,8s/^# \{0,1\}//p' Makefile
 	@echo "make deps | install [DESTDIR= PREFIX=] | uninstall | clean | format | lint"
 	@echo "make check-unit | check-live | check-kernels | bench"
+	@echo "make soak [SEED= STEPS= LOSS_STEPS= SERIES=]"
 
 # ---- tests --------------------------------------------------------------------
 
 check: deps
 	$(Q)tests/run-all
 
-tests: $(UNIT_TESTS) $(LIVE_TESTS) $(BUILD)/porttrace
+tests: $(UNIT_TESTS) $(LIVE_TESTS) $(SOAK) $(BUILD)/porttrace
 
 check-unit check-live:
 	@$(MAKE) --no-print-directory -s SAN=1 tests
@@ -124,6 +139,16 @@ check-unit check-live:
 check-kernels: deps
 	@$(MAKE) --no-print-directory -s SAN=1 tests
 	$(Q)tests/run-kernels
+
+# One walk after another, also if one fails; the last loses records.
+soak: deps
+	@$(MAKE) --no-print-directory -s all $(SOAK)
+	$(Q)status=0; for series in $(SERIES); do \
+		tests/soak/run --kernel $$series --steps $(STEPS) $(SEED:%=--seed %) || status=1; \
+	done; \
+	tests/soak/run --kernel $(firstword $(SERIES)) --steps $(LOSS_STEPS) $(SEED:%=--seed %) \
+		--loss --buffer-size 64K || status=1; \
+	exit $$status
 
 bench: deps
 	@$(MAKE) --no-print-directory -s all
