@@ -56,12 +56,15 @@ static __always_inline void head_fill(struct pt_rec_head *head, enum pt_kind kin
 
 static __always_inline __s32 *owners_of(struct net *net, __u16 port)
 {
-	return &owners[(port ^ net->ns.inum << 5) & (OWNERS_SLOTS - 1)];
+	__u32 slot = port ^ net->ns.inum << 5;
+
+	barrier_var(slot); /* or 6.1's verifier does not see that it is bounded */
+	return &owners[slot & (OWNERS_SLOTS - 1)];
 }
 
 static __always_inline void owners_add(struct sock_common *sk, __u16 port, __s32 change)
 {
-	if (enabled)
+	if (count_owners && enabled)
 		__sync_fetch_and_add(owners_of(sock_net(sk), port), change);
 }
 

@@ -14,6 +14,7 @@
 /* Knobs: constant when the verifier sees them, so what is off costs nothing. */
 const volatile bool has_sock_cookie = true;   /* bpf_get_socket_cookie in tracing, 5.12 */
 const volatile bool has_task_btf = true;      /* bpf_get_current_task_btf, 5.11 */
+const volatile bool count_owners = false;     /* the kernel tells when a port is empty */
 const volatile bool tell_every_empty = false; /* for the audit */
 const volatile bool filter_ports = false;
 const volatile __u64 wanted_ports[PORT_WORDS] = {};

@@ -243,6 +243,8 @@ static int load(struct loader *loader, const struct loader_options *options, con
 	if (err)
 		return err;
 	set_knobs(loader->skel, btf);
+	loader->skel->rodata->count_owners =
+		bpf_program__autoload(loader->skel->progs.bucket_destroy);
 	set_options(loader->skel, options);
 	err = porttrace_bpf__load(loader->skel);
 	if (err)
