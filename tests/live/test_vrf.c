@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* VRFs: the same TCP port in two of them is two ports. */
+#include <errno.h>
+#include <net/if.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net.h"
+#include "netlink.h"
+#include "scene.h"
+
+#define SERVER 8080
+#define PORT 40000
+#define RED "10.1.0.1"
+#define BLUE "10.2.0.1"
+
+static void add_vrf(const char *vrf, const char *device, const char *addr, int table)
+{
+	int error = link_try_add_vrf(vrf, table);
+
+	error = error ?: link_try_add(device, "dummy");
+	if (error) {
+		print_message("skipped: this kernel has no VRFs: %s\n", strerror(-error));
+		skip();
+	}
+	link_set_master(device, vrf);
+	addr_add(device, addr, 24);
+}
+
+/* Two VRFs, each with a device that has an address. */
+static void add_vrfs(void)
+{
+	add_vrf("red", "red0", RED, 10);
+	add_vrf("blue", "blue0", BLUE, 20);
+}
+
+static int socket_on(const char *device, int type)
+{
+	int fd = net_socket(NET_V4, type);
+
+	must(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, strlen(device) + 1));
+	return fd;
+}
+
+static int listener_on(const char *device)
+{
+	int fd = socket_on(device, SOCK_STREAM);
+
+	assert_int_equal(net_try_bind(fd, "0.0.0.0", SERVER), 0);
+	assert_int_equal(net_try_listen(fd), 0);
+	return fd;
+}
+
+static void a_named_port_in_two_vrfs(struct scene *scene)
+{
+	int fds[3];
+
+	add_vrfs();
+	fds[0] = socket_on("red", SOCK_STREAM);
+	/* what is bound to a device of a VRF is in it */
+	fds[1] = socket_on("blue0", SOCK_STREAM);
+	fds[2] = net_socket(NET_V4, SOCK_STREAM);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(net_try_bind(fds[i], "0.0.0.0", PORT), 0);
+	tracer_expect(scene->tracer, "event=alloc via=fixed port=%d vrf=%u holders=1 reuse=first",
+		      PORT, if_nametoindex("red"));
+	tracer_expect(scene->tracer, "event=alloc via=fixed port=%d vrf=%u holders=1 reuse=first",
+		      PORT, if_nametoindex("blue"));
+	tracer_expect(scene->tracer, "event=alloc via=fixed port=%d vrf=0 holders=1 reuse=first",
+		      PORT);
+	net_close(fds[0]);
+	tracer_expect(scene->tracer, "event=free port=%d vrf=%u holders=0", PORT,
+		      if_nametoindex("red"));
+	net_close(fds[1]);
+	tracer_expect(scene->tracer, "event=free port=%d vrf=%u holders=0", PORT,
+		      if_nametoindex("blue"));
+	net_close(fds[2]);
+	tracer_expect(scene->tracer, "event=free port=%d vrf=0 holders=0", PORT);
+	tracer_sync(scene->tracer);
+	assert_int_equal(tracer_count(scene->tracer, "port=%d", PORT), 6);
+}
+
+struct way {
+	int listener, client;
+};
+
+static struct way connect_in(const char *vrf, const char *addr)
+{
+	struct way way = { .listener = listener_on(vrf), .client = socket_on(vrf, SOCK_STREAM) };
+
+	assert_int_equal(net_try_connect(way.client, addr, SERVER), 0);
+	return way;
+}
+
+static void connects_in_two_vrfs(struct scene *scene)
+{
+	struct way red, blue;
+
+	add_vrfs();
+	net_range(PORT, PORT);
+	red = connect_in("red", RED);
+	blue = connect_in("blue", BLUE);
+	tracer_expect(scene->tracer,
+		      "event=alloc via=connect port=%d vrf=%u raddr=%s holders=1 reuse=first", PORT,
+		      if_nametoindex("red"), RED);
+	tracer_expect(scene->tracer,
+		      "event=alloc via=connect port=%d vrf=%u raddr=%s holders=1 reuse=first", PORT,
+		      if_nametoindex("blue"), BLUE);
+	tcp_reset(red.client);
+	net_close(tcp_accept(red.listener));
+	tracer_expect(scene->tracer, "event=free port=%d vrf=%u end=close holders=0", PORT,
+		      if_nametoindex("red"));
+	/* its port is free, the other's is not */
+	red.client = socket_on("red", SOCK_STREAM);
+	assert_int_equal(net_try_connect(red.client, RED, SERVER), 0);
+	tracer_expect(scene->tracer, "event=alloc port=%d vrf=%u holders=1 reuse=clean", PORT,
+		      if_nametoindex("red"));
+	tcp_reset(blue.client);
+	tracer_expect(scene->tracer, "event=free port=%d vrf=%u end=close holders=0", PORT,
+		      if_nametoindex("blue"));
+	tcp_close_pair(red.client, tcp_accept(red.listener));
+	tracer_expect(scene->tracer, "event=time_wait port=%d vrf=%u", PORT, if_nametoindex("red"));
+	net_close(red.listener);
+	net_close(blue.listener);
+}
+
+static void one_vrf_is_full(struct scene *scene)
+{
+	int red, refused, blue;
+	json_t *event;
+
+	add_vrfs();
+	net_range(PORT, PORT);
+	red = socket_on("red", SOCK_STREAM);
+	refused = socket_on("red", SOCK_STREAM);
+	blue = socket_on("blue", SOCK_STREAM);
+	assert_int_equal(net_try_bind(red, "0.0.0.0", 0), 0);
+	assert_int_equal(net_try_bind(refused, "0.0.0.0", 0), -EADDRINUSE);
+	assert_int_equal(net_try_bind(refused, "0.0.0.0", PORT), -EADDRINUSE);
+	assert_int_equal(net_try_bind(blue, "0.0.0.0", 0), 0);
+	tracer_expect(scene->tracer, "event=alloc via=bind port=%d vrf=%u", PORT,
+		      if_nametoindex("red"));
+	tracer_expect(scene->tracer, "event=fail via=bind errno=EADDRINUSE port=0");
+	event = tracer_expect(scene->tracer, "event=fail via=fixed errno=EADDRINUSE port=%d", PORT);
+	/* not the one that holds the port in another VRF, if the ledger says who it is */
+	if (json_is_integer(json_object_get(event, "vrf")))
+		event_check(event, "vrf=%u blockers_total=1", if_nametoindex("red"));
+	tracer_expect(scene->tracer, "event=alloc via=bind port=%d vrf=%u holders=1", PORT,
+		      if_nametoindex("blue"));
+	net_close(red);
+	net_close(refused);
+	net_close(blue);
+}
+
+/* The default VRF's sockets accept from all VRFs, and the port spaces are one. */
+static void tcp_l3mdev_accept_joins_them(struct scene *scene)
+{
+	int red, blue;
+
+	add_vrfs();
+	net_sysctl("ipv4/tcp_l3mdev_accept", "1");
+	red = socket_on("red", SOCK_STREAM);
+	blue = socket_on("blue", SOCK_STREAM);
+	assert_int_equal(net_try_bind(red, "0.0.0.0", PORT), 0);
+	assert_int_equal(net_try_bind(blue, "0.0.0.0", PORT), 0);
+	tracer_expect(scene->tracer, "event=alloc port=%d vrf=0 holders=1", PORT);
+	tracer_expect(scene->tracer, "event=alloc port=%d vrf=0 holders=2 reuse=shared", PORT);
+	net_close(red);
+	tracer_expect(scene->tracer, "event=free port=%d vrf=0 holders=1", PORT);
+	net_close(blue);
+	tracer_expect(scene->tracer, "event=free port=%d vrf=0 holders=0", PORT);
+}
+
+/* UDP has one space; sockets of two devices share a port in it. */
+static void udp_knows_no_vrf(struct scene *scene)
+{
+	int red, blue;
+
+	add_vrfs();
+	red = socket_on("red", SOCK_DGRAM);
+	blue = socket_on("blue", SOCK_DGRAM);
+	assert_int_equal(net_try_bind(red, "0.0.0.0", PORT), 0);
+	assert_int_equal(net_try_bind(blue, "0.0.0.0", PORT), 0);
+	tracer_expect(scene->tracer, "event=alloc proto=udp port=%d vrf=null holders=1", PORT);
+	tracer_expect(scene->tracer,
+		      "event=alloc proto=udp port=%d vrf=null holders=2 reuse=shared", PORT);
+	net_close(red);
+	tracer_expect(scene->tracer, "event=free proto=udp port=%d holders=1", PORT);
+	net_close(blue);
+	tracer_expect(scene->tracer, "event=free proto=udp port=%d holders=0", PORT);
+}
+
+/* A device that is in no VRF makes no port space. */
+static void a_device_is_no_vrf(struct scene *scene)
+{
+	int fd = socket_on("lo", SOCK_STREAM), other = net_socket(NET_V4, SOCK_STREAM);
+
+	net_set(fd, SO_REUSEADDR);
+	net_set(other, SO_REUSEADDR);
+	assert_int_equal(net_try_bind(fd, NET_V4, PORT), 0);
+	assert_int_equal(net_try_bind(other, NET_V4, PORT), 0);
+	tracer_expect(scene->tracer, "event=alloc port=%d vrf=0 holders=1", PORT);
+	tracer_expect(scene->tracer, "event=alloc port=%d vrf=0 holders=2 reuse=shared", PORT);
+	net_close(fd);
+	net_close(other);
+	tracer_expect(scene->tracer, "event=free port=%d vrf=0 holders=0", PORT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SCENE_TEST(a_named_port_in_two_vrfs), SCENE_TEST(connects_in_two_vrfs),
+		SCENE_TEST(one_vrf_is_full),	      SCENE_TEST(tcp_l3mdev_accept_joins_them),
+		SCENE_TEST(udp_knows_no_vrf),	      SCENE_TEST(a_device_is_no_vrf),
+		SCENE_TEST(scene_test_end),
+	};
+
+	return cmocka_run_group_tests(tests, scene_group_traced, scene_group_end);
+}
