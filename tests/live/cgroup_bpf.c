@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -45,6 +46,8 @@ int cgroup_bpf_try_begin(struct cgroup_bpf *group, enum bpf_attach_type attach,
 	union bpf_attr tie = { .attach_type = attach };
 	int error;
 
+	/* what a program is charged for before 5.11 (bdb7b79b4ce8) */
+	must(setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ RLIM_INFINITY, RLIM_INFINITY }));
 	group->attach = attach;
 	group->program = bpf(BPF_PROG_LOAD, &load);
 	if (group->program < 0)

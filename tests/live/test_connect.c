@@ -114,6 +114,23 @@ static void a_shutdown_gives_up_an_unfinished_connect(struct scene *scene)
 	net_close(listener);
 }
 
+/* TCP_USER_TIMEOUT: a timer ends it, the descriptor stays. */
+static void an_unfinished_connect_times_out(struct scene *scene)
+{
+	int listener = tcp_listen_deaf(NET_V4, SERVER), fd = nonblocking();
+
+	only_port();
+	must(setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &(int){ 100 }, sizeof(int)));
+	assert_int_equal(net_try_connect(fd, NET_V4, SERVER), -EINPROGRESS);
+	tracer_expect(scene->tracer, "event=alloc via=connect port=%d", PORT);
+	tracer_expect(scene->tracer, "event=free port=%d end=close holders=0 pid=%d tid=%d", PORT,
+		      getpid(), gettid());
+	assert_int_equal(tcp_state(fd), TCP_CLOSE);
+	net_close(fd);
+	check_lives(scene, 1);
+	net_close(listener);
+}
+
 /* ---- to itself ----------------------------------------------------------------- */
 
 /* The SYN meets its own sender: a simultaneous open with oneself. */
@@ -437,6 +454,7 @@ int main(void)
 		SCENE_TEST(a_nonblocking_connect_is_refused_by_the_peer),
 		SCENE_TEST(a_disconnect_gives_up_an_unfinished_connect),
 		SCENE_TEST(a_shutdown_gives_up_an_unfinished_connect),
+		SCENE_TEST(an_unfinished_connect_times_out),
 		SCENE_TEST(connect_to_itself),
 		SCENE_TEST(connect_from_a_named_port_to_itself),
 		SCENE_TEST(a_connection_to_itself_leaves_a_time_wait),

@@ -141,6 +141,53 @@ static void a_child_outlives_the_owner(struct scene *scene)
 		      PORT, actor.pid);
 }
 
+/* One hold of each kind, until it is killed. */
+static int hold_until_killed(int line, void *arg)
+{
+	int fd = net_socket(NET_V4, SOCK_DGRAM);
+
+	(void)arg;
+	net_range(PORT, PORT);
+	tcp_connect(NET_V4, SERVER);
+	must_be(net_try_send(fd, NET_V4, SERVER) == 0);
+	tcp_listen(NET_V4, PORT + 1);
+	must_be(net_try_bind(net_socket(NET_V4, SOCK_STREAM), NET_V4, PORT + 2) == 0);
+	line_say(line, 0);
+	line_hear(line);
+	return 0;
+}
+
+/* Nobody closed them; the kernel did. What was connected goes on to TIME_WAIT. */
+static void a_killed_process_lets_go(struct scene *scene)
+{
+	int listener = tcp_listen(NET_V4, SERVER), server;
+	struct actor actor;
+	char end;
+
+	actor_start(&actor, "killed", hold_until_killed, NULL);
+	line_hear(actor.line);
+	server = tcp_accept(listener);
+	actor_end_all();
+	close(actor.line);
+	must_be(must(read(server, &end, 1)) == 0);
+	net_close(server);
+	tcp_wait_count(PORT, TCP_TIME_WAIT, 1);
+	tracer_sync(scene->tracer);
+	assert_int_equal(
+		tracer_count(scene->tracer, "event=alloc pid=%d comm=killed holders=1", actor.pid),
+		4);
+	assert_int_equal(tracer_count(scene->tracer,
+				      "event=time_wait proto=tcp port=%d pid=%d comm=killed", PORT,
+				      actor.pid),
+			 1);
+	assert_int_equal(tracer_count(scene->tracer,
+				      "event=free end=close holders=0 pid=%d comm=killed",
+				      actor.pid),
+			 3);
+	assert_int_equal(tracer_count(scene->tracer, "event=free proto=tcp port=%d", PORT), 0);
+	net_close(listener);
+}
+
 /* ---- accepted sockets ---------------------------------------------------------------- */
 
 /* A dump of the port finds them; before 5.12 it cannot be matched with the records. */
@@ -250,6 +297,7 @@ int main(void)
 		SCENE_TEST(exec_changes_no_owner),
 		SCENE_TEST(exec_closes),
 		SCENE_TEST(a_child_outlives_the_owner),
+		SCENE_TEST(a_killed_process_lets_go),
 		SCENE_TEST(one_of_two_listeners_closes),
 		SCENE_TEST(many_outlive_a_named_listener),
 		SCENE_TEST(a_time_wait_outlives_its_listener),

@@ -25,15 +25,20 @@ static const struct sockaddr_in server = { .sin_family = AF_INET,
 					   .sin_port = __builtin_bswap16(SERVER),
 					   .sin_addr.s_addr = __builtin_bswap32(0x7f000001) };
 
-static void needs_uring(void)
+static void needs_uring_with(unsigned int flags)
 {
-	int error = uring_try_open(&ring);
+	int error = uring_try_open(&ring, flags);
 
 	if (!error)
 		return;
 	print_message("skipped: no io_uring here (kernel.io_uring_disabled?): %s\n",
 		      strerror(-error));
 	skip();
+}
+
+static void needs_uring(void)
+{
+	needs_uring_with(0);
 }
 
 static void needs_operation(const char *name, int result)
@@ -113,6 +118,31 @@ static void a_worker_connects_for_the_process(struct scene *scene)
 	}
 	tcp_reset(fd);
 	tracer_expect(scene->tracer, "event=free port=%d end=close holders=0", PORT);
+	check_lives(scene, 1);
+	uring_close(&ring);
+	net_close(listener);
+}
+
+/* IORING_SETUP_SQPOLL: a thread of the process looks for requests by itself. */
+static void a_poller_connects_for_the_process(struct scene *scene)
+{
+	int listener = tcp_listen(NET_V4, SERVER), fd = net_socket(NET_V4, SOCK_STREAM);
+	json_t *event;
+
+	needs_uring_with(IORING_SETUP_SQPOLL);
+	if (!workers_are_threads()) {
+		print_message("skipped: this kernel's pollers only take registered files\n");
+		uring_close(&ring);
+		skip();
+	}
+	net_range(PORT, PORT);
+	assert_int_equal(uring_connect(fd, 0), 0);
+	event = tracer_expect(scene->tracer, "event=alloc via=connect port=%d rport=%d holders=1",
+			      PORT, SERVER);
+	event_check(event, "pid=%d comm=live_test kernel=false uid=0", getpid());
+	tcp_reset(fd);
+	tracer_expect(scene->tracer, "event=free port=%d end=close holders=0 pid=%d", PORT,
+		      getpid());
 	check_lives(scene, 1);
 	uring_close(&ring);
 	net_close(listener);
@@ -199,6 +229,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SCENE_TEST(a_connect_by_ring),
 		SCENE_TEST(a_worker_connects_for_the_process),
+		SCENE_TEST(a_poller_connects_for_the_process),
 		SCENE_TEST(a_worker_is_refused),
 		SCENE_TEST(a_worker_sends),
 		SCENE_TEST(a_socket_made_bound_and_listening_by_ring),

@@ -28,9 +28,9 @@ static size_t queues_size(const struct uring *ring)
 	return sq > cq ? sq : cq;
 }
 
-int uring_try_open(struct uring *ring)
+int uring_try_open(struct uring *ring, unsigned int flags)
 {
-	*ring = (struct uring){ 0 };
+	*ring = (struct uring){ .params = { .flags = flags } };
 	ring->fd = syscall(SYS_io_uring_setup, ENTRIES, &ring->params);
 	if (ring->fd < 0)
 		return -errno;
@@ -65,7 +65,8 @@ int uring_do(struct uring *ring, const struct io_uring_sqe *request)
 	ring->entries[place] = *request;
 	word(ring, params->sq_off.array)[place] = place;
 	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
-	must(syscall(SYS_io_uring_enter, ring->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0));
+	must(syscall(SYS_io_uring_enter, ring->fd, 1, 1,
+		     IORING_ENTER_GETEVENTS | IORING_ENTER_SQ_WAKEUP, NULL, 0));
 	must_be(__atomic_load_n(word(ring, params->cq_off.tail), __ATOMIC_ACQUIRE) != *head);
 	done = (void *)((char *)ring->queues + params->cq_off.cqes);
 	result = done[*head & (params->cq_entries - 1)].res;

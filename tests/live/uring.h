@@ -12,8 +12,11 @@ struct uring {
 	struct io_uring_params params;
 };
 
-/* Returns 0, or a negative errno where the kernel has none or forbids it. */
-int uring_try_open(struct uring *ring);
+/*
+ * Flags: of io_uring_setup().
+ * Returns 0, or a negative errno where the kernel has none or forbids it.
+ */
+int uring_try_open(struct uring *ring, unsigned int flags);
 void uring_close(struct uring *ring);
 /* Does one request and waits for it; returns its result. */
 int uring_do(struct uring *ring, const struct io_uring_sqe *request);
