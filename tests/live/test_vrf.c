@@ -4,7 +4,6 @@
 #include <net/if.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -197,29 +196,34 @@ static void a_time_wait_is_taken_over_in_one_vrf(struct scene *scene)
 	net_close(blue.listener);
 }
 
+/* Without cookies (5.10) two holds that only differ by device are one to stream.c. */
+static void needs_cookies(void)
+{
+	int fd = net_socket(NET_V4, SOCK_DGRAM);
+	bool known = net_netns_cookie(fd);
+
+	net_close(fd);
+	if (known)
+		return;
+	print_message("skipped: this kernel gives tracing programs no socket cookies\n");
+	skip();
+}
+
 /* One port space, and only the device tells the two 4-tuples apart. */
 static void one_of_two_twins_is_taken_over(struct scene *scene)
 {
 	struct way red, blue;
-	json_t *event;
-	char *cookie;
+	json_t *second, *event;
 
+	needs_cookies();
 	net_sysctl("ipv4/tcp_l3mdev_accept", "1");
 	leave_twin_time_waits(&red, &blue);
 	tracer_expect(scene->tracer, "event=alloc port=%d vrf=0 holders=1", PORT);
-	event = tracer_expect(scene->tracer, "event=alloc port=%d vrf=0 holders=2", PORT);
-	cookie = json_dumps(json_object_get(event, "cookie"), JSON_ENCODE_ANY);
+	second = tracer_expect(scene->tracer, "event=alloc port=%d vrf=0 holders=2", PORT);
 	blue.client = socket_on("blue", SOCK_STREAM);
 	assert_int_equal(net_try_connect(blue.client, RED, SERVER), 0);
 	event = tracer_expect(scene->tracer, "event=free port=%d vrf=0 end=reused holders=1", PORT);
-	/* the second one, blue's */
-	{
-		char *ended = json_dumps(json_object_get(event, "cookie"), JSON_ENCODE_ANY);
-
-		assert_string_equal(ended, cookie);
-		free(ended);
-		free(cookie);
-	}
+	event_check(event, "cookie=%s", event_text(second, "cookie"));
 	tracer_expect(scene->tracer, "event=alloc port=%d vrf=0 holders=2", PORT);
 	tcp_reset(blue.client);
 	tracer_expect(scene->tracer, "event=free port=%d vrf=0 end=close holders=1", PORT);
