@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* VRFs: the same TCP port in two of them is two ports. */
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -231,6 +232,40 @@ static void one_of_two_twins_is_taken_over(struct scene *scene)
 	net_close(blue.listener);
 }
 
+/* What is bound to a VRF's device competes with what is bound to the VRF. */
+static void take_over_from_a_device(struct scene *scene, bool joined)
+{
+	unsigned int vrf;
+	struct way red;
+	int fd;
+
+	add_vrf("red", "red0", RED, 10);
+	net_sysctl("ipv4/tcp_l3mdev_accept", "%d", joined);
+	net_sysctl("ipv4/tcp_tw_reuse", "1");
+	net_range(PORT, PORT);
+	vrf = joined ? 0 : if_nametoindex("red");
+	red = connect_in("red", RED);
+	tcp_close_pair(red.client, tcp_accept(red.listener));
+	net_age(1100);
+	fd = socket_on("red0", SOCK_STREAM);
+	must(fcntl(fd, F_SETFL, O_NONBLOCK));
+	/* whether it is answered is another matter */
+	assert_int_equal(net_try_connect(fd, RED, SERVER), -EINPROGRESS);
+	tracer_expect(scene->tracer, "event=alloc port=%d vrf=%u holders=1 reuse=first", PORT, vrf);
+	tracer_expect(scene->tracer, "event=time_wait port=%d", PORT);
+	tracer_expect(scene->tracer, "event=free port=%d vrf=%u end=reused holders=0", PORT, vrf);
+	tracer_expect(scene->tracer, "event=alloc port=%d vrf=%u reuse=time_wait holders=1", PORT,
+		      vrf);
+	tcp_reset(fd);
+	tracer_expect(scene->tracer, "event=free port=%d vrf=%u end=close holders=0", PORT, vrf);
+	net_close(red.listener);
+}
+
+static void a_device_takes_its_vrfs_time_wait(struct scene *scene)
+{
+	take_over_from_a_device(scene, false);
+}
+
 /* The default VRF's sockets accept from all VRFs, and the port spaces are one. */
 static void tcp_l3mdev_accept_joins_them(struct scene *scene)
 {
@@ -293,6 +328,7 @@ int main(void)
 		SCENE_TEST(one_vrf_is_full),
 		SCENE_TEST(a_time_wait_is_taken_over_in_one_vrf),
 		SCENE_TEST(one_of_two_twins_is_taken_over),
+		SCENE_TEST(a_device_takes_its_vrfs_time_wait),
 		SCENE_TEST(tcp_l3mdev_accept_joins_them),
 		SCENE_TEST(udp_knows_no_vrf),
 		SCENE_TEST(a_device_is_no_vrf),
