@@ -259,6 +259,26 @@ static void a_further_subflow_is_no_worker_s(struct scene *scene)
 	assert_int_equal(tracer_count(scene->tracer, "event=free proto=tcp"), 3);
 }
 
+/* What the spec promises of it. */
+static void a_further_subflow_is_the_connection_s_owner_s(struct scene *scene)
+{
+	int listener, client, server, family;
+
+	needs_mptcp();
+	family = pm_family();
+	pm_allow(family);
+	pm_add(family, SECOND, 0, MPTCP_PM_ADDR_FLAG_SUBFLOW);
+	listener = mptcp_listen(SERVER);
+	client = mptcp_connect();
+	server = tcp_accept(listener);
+	talk(client, server);
+	tracer_expect(scene->tracer, "event=alloc proto=tcp laddr=" SECOND " pid=%d comm=live_test",
+		      getpid());
+	net_close(client);
+	net_close(server);
+	net_close(listener);
+}
+
 /* A port that the server offers for joining: a listener that the kernel owns. */
 static void a_listener_of_the_kernel(struct scene *scene)
 {
@@ -290,6 +310,7 @@ int main(void)
 		SCENE_TEST(a_fallback_is_a_connection_like_any),
 		SCENE_TEST(a_refused_mptcp_connect),
 		SCENE_TEST(a_further_subflow_is_no_worker_s),
+		SCENE_TEST(a_further_subflow_is_the_connection_s_owner_s),
 		SCENE_TEST(a_listener_of_the_kernel),
 		SCENE_TEST(scene_test_end),
 	};

@@ -266,6 +266,12 @@ static void a_device_takes_its_vrfs_time_wait(struct scene *scene)
 	take_over_from_a_device(scene, false);
 }
 
+/* Only that the one is the other's master tells that they compete. */
+static void a_device_takes_its_joined_vrfs_time_wait(struct scene *scene)
+{
+	take_over_from_a_device(scene, true);
+}
+
 /* The default VRF's sockets accept from all VRFs, and the port spaces are one. */
 static void tcp_l3mdev_accept_joins_them(struct scene *scene)
 {
@@ -329,6 +335,7 @@ int main(void)
 		SCENE_TEST(a_time_wait_is_taken_over_in_one_vrf),
 		SCENE_TEST(one_of_two_twins_is_taken_over),
 		SCENE_TEST(a_device_takes_its_vrfs_time_wait),
+		SCENE_TEST(a_device_takes_its_joined_vrfs_time_wait),
 		SCENE_TEST(tcp_l3mdev_accept_joins_them),
 		SCENE_TEST(udp_knows_no_vrf),
 		SCENE_TEST(a_device_is_no_vrf),
