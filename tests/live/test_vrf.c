@@ -213,23 +213,28 @@ static void needs_cookies(void)
 /* One port space, and only the device tells the two 4-tuples apart. */
 static void one_of_two_twins_is_taken_over(struct scene *scene)
 {
-	struct way red, blue;
-	json_t *second, *event;
+	json_t *allocs[2], *event;
+	struct way ways[2];
+	int fd;
 
 	needs_cookies();
 	net_sysctl("ipv4/tcp_l3mdev_accept", "1");
-	leave_twin_time_waits(&red, &blue);
-	tracer_expect(scene->tracer, "event=alloc port=%d vrf=0 holders=1", PORT);
-	second = tracer_expect(scene->tracer, "event=alloc port=%d vrf=0 holders=2", PORT);
-	blue.client = socket_on("blue", SOCK_STREAM);
-	assert_int_equal(net_try_connect(blue.client, RED, SERVER), 0);
-	event = tracer_expect(scene->tracer, "event=free port=%d vrf=0 end=reused holders=1", PORT);
-	event_check(event, "cookie=%s", event_text(second, "cookie"));
-	tracer_expect(scene->tracer, "event=alloc port=%d vrf=0 holders=2", PORT);
-	tcp_reset(blue.client);
-	tracer_expect(scene->tracer, "event=free port=%d vrf=0 end=close holders=1", PORT);
-	net_close(red.listener);
-	net_close(blue.listener);
+	leave_twin_time_waits(&ways[0], &ways[1]);
+	for (int i = 0; i < 2; i++)
+		allocs[i] = tracer_expect(scene->tracer, "event=alloc port=%d vrf=0 holders=%d",
+					  PORT, i + 1);
+	for (int i = 0; i < 2; i++) {
+		fd = socket_on(i ? "blue" : "red", SOCK_STREAM);
+		assert_int_equal(net_try_connect(fd, RED, SERVER), 0);
+		event = tracer_expect(scene->tracer, "event=free port=%d vrf=0 end=reused", PORT);
+		event_check(event, "cookie=%s holders=%d", event_text(allocs[i], "cookie"), 1 - i);
+		tracer_expect(scene->tracer, "event=alloc port=%d vrf=0 reuse=time_wait holders=%d",
+			      PORT, 2 - i);
+		tcp_reset(fd);
+		tracer_expect(scene->tracer, "event=free port=%d end=close holders=%d", PORT,
+			      1 - i);
+		net_close(ways[i].listener);
+	}
 }
 
 /* What is bound to a VRF's device competes with what is bound to the VRF. */
