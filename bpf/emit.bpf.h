@@ -123,13 +123,22 @@ static __always_inline __u64 *released_slot(__u64 id)
 	return &released[(id ^ id >> 6) & (RELEASED_SLOTS - 1)];
 }
 
+/*
+ * What that slot has of a socket that let go. An address alone can soon be that of
+ * another socket, accepted on the same port.
+ */
+static __always_inline __u64 released_key(struct sock *sk, __u64 id)
+{
+	return has_sock_cookie ? id : id ^ (__u64)sk->__sk_common.skc_dport << 48;
+}
+
 /* The slot of the socket's last RELEASE is cleared: it may let go again. */
 static __always_inline void emit_alloc(struct sock *sk, struct port_facts facts)
 {
 	__u64 id = sock_id_make(sk);
 	__u64 *last = released_slot(id);
 
-	if (*last == id)
+	if (!has_sock_cookie || *last == id)
 		*last = 0;
 	if (facts.proto == IPPROTO_TCP)
 		owners_add(&sk->__sk_common, facts.port, 1);
@@ -162,7 +171,7 @@ static __always_inline void emit_head(enum pt_kind kind, struct sock *sk, __u64 
 
 static __always_inline void emit_release_of(struct sock *sk, __u64 id, __u8 proto, __u16 port)
 {
-	*released_slot(id) = id;
+	*released_slot(id) = released_key(sk, id);
 	if (proto == IPPROTO_TCP)
 		owners_add(&sk->__sk_common, port, -1);
 	emit_head(PT_REC_RELEASE, sk, id, proto, port);
@@ -170,7 +179,7 @@ static __always_inline void emit_release_of(struct sock *sk, __u64 id, __u8 prot
 
 static __always_inline void emit_release(struct sock *sk, __u64 id, __u8 proto)
 {
-	if (*released_slot(id) != id && enabled)
+	if (*released_slot(id) != released_key(sk, id) && enabled)
 		emit_release_of(sk, id, proto, sk->__sk_common.skc_num);
 }
 
@@ -179,7 +188,7 @@ static __always_inline void emit_release_late(struct sock *sk, __u64 id, __u8 pr
 {
 	__u16 port;
 
-	if (*released_slot(id) == id || !enabled)
+	if (*released_slot(id) == released_key(sk, id) || !enabled)
 		return;
 	port = last_port(sk);
 	if (port && port_wanted(port))

@@ -57,10 +57,14 @@ static __always_inline void row_task(struct pt_row *row, struct task_struct *tas
 static __always_inline bool row_sock(struct pt_row *row, struct sock *sk, __u64 id)
 {
 	__u16 proto = BPF_CORE_READ(sk, sk_protocol);
+	__u16 type = BPF_CORE_READ(sk, sk_type);
 	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
 
-	if ((proto != IPPROTO_TCP && proto != IPPROTO_UDP) ||
-	    (family != AF_INET && family != AF_INET6) || !BPF_CORE_READ(sk, __sk_common.skc_num))
+	/* a raw socket of these protocols has no port */
+	if (!(proto == IPPROTO_TCP && type == SOCK_STREAM) &&
+	    !(proto == IPPROTO_UDP && type == SOCK_DGRAM))
+		return false;
+	if ((family != AF_INET && family != AF_INET6) || !BPF_CORE_READ(sk, __sk_common.skc_num))
 		return false;
 	row_head(row, &sk->__sk_common, PT_ROW_SOCK, proto);
 	row_tuple(&row->tuple, &sk->__sk_common);

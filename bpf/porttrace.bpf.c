@@ -77,7 +77,7 @@ static __always_inline int udp_ends(struct sock *sk, enum pt_via via, __u16 port
 	struct port_facts facts = { .via = via, .flags = PT_F_SECOND };
 	struct inflight *slot;
 
-	if (!is_udp(sk))
+	if (!is_udp(sk) || sk->sk_type != SOCK_DGRAM) /* bind() of a raw socket ends here, too */
 		return 0;
 	slot = inflight_find(sk);
 	facts.port = ret ? port : sock_port(sk);
@@ -550,7 +550,7 @@ static __always_inline int tw_begin(struct inet_timewait_sock *tw, struct sock *
 	if (!port_is_locked(sk)) {
 		flags |= PT_F_SOCK_GONE;
 		if (enabled)
-			*released_slot(id) = id;
+			*released_slot(id) = released_key(sk, id);
 	}
 	if (!(flags & PT_F_SOCK_GONE))
 		owners_add(&sk->__sk_common, sock_port(sk), 1);

@@ -45,6 +45,8 @@ enum {
 	TCP_CLOSE = 7,
 	TCP_LISTEN = 10,
 	TCP_NEW_SYN_RECV = 12,
+	SOCK_STREAM = 1,
+	SOCK_DGRAM = 2,
 	SOCKFS_MAGIC = 0x534f434b, /* include/uapi/linux/magic.h */
 };
 
@@ -100,6 +102,7 @@ struct sock_common {
 struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_protocol;
+	__u16 sk_type;
 	__u8 sk_userlocks : 4; /* a whole __u8 since 6.12 */
 	__u8 sk_kern_sock : 1;
 };

@@ -87,8 +87,14 @@ int scene_teardown(void **state)
 	return setns(first_netns, CLONE_NEWNET);
 }
 
-void scene_skip(const char *reason)
+void scene_skip(const char *fmt, ...)
 {
+	char reason[256];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(reason, sizeof(reason), fmt, args);
+	va_end(args);
 	print_message("skipped: %s\n", reason);
 	current.done = true;
 	skip();

@@ -45,7 +45,7 @@ int scene_group_end(void **state);
 void scene_test_end(struct scene *scene);
 
 /* Skips the test; the reason is printed: which probe found what. */
-void scene_skip(const char *reason);
+void scene_skip(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Skips the test unless waiting costs nothing (LIVE_ICOUNT=1). */
 void scene_needs_icount(void);

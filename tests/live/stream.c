@@ -305,12 +305,16 @@ static int fit_of(const json_t *alloc, const json_t *event)
 	return 2;
 }
 
-/* Without a cookie: the same owner and peer; of several the one whose times fit. */
-static bool same_hold(const json_t *alloc, const json_t *event)
+/*
+ * Without a cookie: the same owner and peer; of several the one whose times fit.
+ * Only if there is none a hold that waits: a named port can leave two TIME_WAITs.
+ */
+static bool same_hold(const json_t *alloc, const json_t *event, bool waits)
 {
 	return number(alloc, "tid") == number(event, "tid") &&
 	       !strcmp(text(alloc, "family"), text(event, "family")) &&
-	       (number(alloc, "rport") <= 0 || same_peer(alloc, event));
+	       (waits ? json_object_get(alloc, WAITS) != NULL
+		      : number(alloc, "rport") <= 0 || same_peer(alloc, event));
 }
 
 /* How far the events' times are from what the later one says of the time between. */
@@ -321,7 +325,7 @@ static long long misfit(const json_t *alloc, const json_t *event, const char *fi
 	return llabs(apart - number(event, field));
 }
 
-static ssize_t hold_find_by_time(const json_t *space, const json_t *event)
+static ssize_t hold_find_by_time(const json_t *space, const json_t *event, bool waits)
 {
 	const char *field = json_object_get(event, "held_ns") ? "held_ns" : "open_ns";
 	long long least = LLONG_MAX;
@@ -330,7 +334,7 @@ static ssize_t hold_find_by_time(const json_t *space, const json_t *event)
 	for (size_t i = 0; i < json_array_size(space); i++) {
 		const json_t *alloc = json_array_get(space, i);
 
-		if (same_hold(alloc, event) && misfit(alloc, event, field) < least) {
+		if (same_hold(alloc, event, waits) && misfit(alloc, event, field) < least) {
 			least = misfit(alloc, event, field);
 			found = (ssize_t)i;
 		}
@@ -344,8 +348,9 @@ static ssize_t hold_find(const json_t *space, const json_t *event)
 	int best = 0;
 
 	if (json_is_null(json_object_get(event, "cookie")))
-		return hold_find_by_time(space, event);
-
+		return (found = hold_find_by_time(space, event, false)) >= 0
+			       ? found
+			       : hold_find_by_time(space, event, true);
 	for (size_t i = 0; i < json_array_size(space); i++) {
 		const json_t *alloc = json_array_get(space, i);
 		int fit = fit_of(alloc, event);

@@ -90,9 +90,8 @@ static void begin(enum bpf_attach_type attach, const struct bpf_insn *program, u
 	error = cgroup_bpf_try_begin(&group, attach, program, count);
 	if (!error)
 		return;
-	print_message("skipped: this kernel takes no cgroup program (attach type %d): %s\n", attach,
-		      strerror(-error));
-	skip();
+	scene_skip("this kernel takes no cgroup program (attach type %d): %s", attach,
+		   strerror(-error));
 }
 
 static void check_lives(struct scene *scene, int lives)

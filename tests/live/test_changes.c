@@ -143,8 +143,7 @@ static void a_connection_gets_tls(struct scene *scene)
 	net_range(PORT, PORT);
 	fd = tcp_connect(NET_V4, SERVER);
 	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls"))) {
-		print_message("skipped: this kernel has no TLS: %s\n", strerror(errno));
-		skip();
+		scene_skip("this kernel has no TLS: %s", strerror(errno));
 	}
 	tcp_close_pair(fd, tcp_accept(listener));
 	tracer_expect(scene->tracer, "event=alloc via=connect port=%d", PORT);
@@ -178,8 +177,7 @@ static int new_sockmap(void)
 	must(setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ RLIM_INFINITY, RLIM_INFINITY }));
 	map = sys_bpf(BPF_MAP_CREATE, &attr);
 	if (map < 0) {
-		print_message("skipped: this kernel has no sockmap: %s\n", strerror(errno));
-		skip();
+		scene_skip("this kernel has no sockmap: %s", strerror(errno));
 	}
 	return map;
 }

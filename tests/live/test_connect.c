@@ -312,8 +312,7 @@ static void drop_network(void)
 	int error = link_try_add("drop0", "dummy");
 
 	if (error) {
-		print_message("skipped: this kernel has no dummy device: %s\n", strerror(-error));
-		skip();
+		scene_skip("this kernel has no dummy device: %s", strerror(-error));
 	}
 	addr_add("drop0", "192.0.2.1", 24);
 }

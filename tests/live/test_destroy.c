@@ -28,8 +28,7 @@ static void needs_destroy(void)
 
 	if (error == -ENOENT)
 		return;
-	print_message("skipped: this kernel destroys no sockets: %s\n", strerror(-error));
-	skip();
+	scene_skip("this kernel destroys no sockets: %s", strerror(-error));
 }
 
 static void check_destroyed(int protocol, int lport, const char *raddr, int rport)
@@ -157,8 +156,7 @@ static void a_time_wait_is_destroyed(struct scene *scene)
 	tcp_close_pair(client, tcp_accept(listener));
 	error = sock_try_destroy(IPPROTO_TCP, NET_V4, PORT, NET_V4, SERVER);
 	if (error == -EOPNOTSUPP) {
-		print_message("skipped: this kernel destroys no TIME_WAIT\n");
-		skip();
+		scene_skip("this kernel destroys no TIME_WAIT");
 	}
 	assert_int_equal(error, 0);
 	tracer_expect(scene->tracer, "event=time_wait port=%d", PORT);

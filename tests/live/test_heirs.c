@@ -190,19 +190,6 @@ static void a_killed_process_lets_go(struct scene *scene)
 
 /* ---- accepted sockets ---------------------------------------------------------------- */
 
-/* A dump of the port finds them; before 5.12 it cannot be matched with the records. */
-static void needs_cookies(void)
-{
-	int fd = net_socket(NET_V4, SOCK_DGRAM);
-	bool known = net_netns_cookie(fd);
-
-	net_close(fd);
-	if (known)
-		return;
-	print_message("skipped: this kernel gives tracing programs no socket cookies\n");
-	skip();
-}
-
 static int reuseport_listener(void)
 {
 	int fd = net_socket(NET_V4, SOCK_STREAM);
@@ -218,7 +205,6 @@ static void one_of_two_listeners_closes(struct scene *scene)
 {
 	int one, two, client, server;
 
-	needs_cookies();
 	one = reuseport_listener();
 	client = tcp_connect(NET_V4, SERVER);
 	server = tcp_accept(one);
@@ -245,7 +231,6 @@ static void many_outlive_a_named_listener(struct scene *scene)
 {
 	int listener, clients[3], servers[3];
 
-	needs_cookies();
 	listener = tcp_listen(NET_V4, SERVER);
 	for (int i = 0; i < 3; i++)
 		clients[i] = tcp_connect(NET_V4, SERVER);
@@ -272,7 +257,6 @@ static void a_time_wait_outlives_its_listener(struct scene *scene)
 {
 	int listener, client, server, again;
 
-	needs_cookies();
 	listener = tcp_listen(NET_V4, SERVER);
 	client = tcp_connect(NET_V4, SERVER);
 	server = tcp_accept(listener);

@@ -34,8 +34,7 @@ static void needs_mptcp(void)
 	int fd = try_socket();
 
 	if (fd < 0) {
-		print_message("skipped: this kernel has no MPTCP: %s\n", strerror(errno));
-		skip();
+		scene_skip("this kernel has no MPTCP: %s", strerror(errno));
 	}
 	net_close(fd);
 	net_sysctl("mptcp/enabled", "1");

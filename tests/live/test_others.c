@@ -99,8 +99,7 @@ static void a_vxlan_holds_its_port(struct scene *scene)
 	int error = link_try_add_vxlan("vx0", PORT);
 
 	if (error) {
-		print_message("skipped: this kernel has no vxlan: %s\n", strerror(-error));
-		skip();
+		scene_skip("this kernel has no vxlan: %s", strerror(-error));
 	}
 	for (int i = 0; i < 2; i++) {
 		link_set_up("vx0", true);
@@ -124,8 +123,7 @@ static void sctp_holds_a_udp_port(struct scene *scene)
 	if (fd >= 0)
 		net_close(fd);
 	if (stat("/proc/sys/net/sctp/udp_port", &status)) {
-		print_message("skipped: this kernel has no net.sctp.udp_port\n");
-		skip();
+		scene_skip("this kernel has no net.sctp.udp_port");
 	}
 	net_sysctl("sctp/udp_port", "%d", PORT);
 	tracer_expect(scene->tracer,
@@ -184,9 +182,7 @@ static void udplite_is_left_out(struct scene *scene)
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDPLITE);
 
 	if (fd < 0) {
-		print_message("skipped: this kernel has no UDP-Lite (until 7.1): %s\n",
-			      strerror(errno));
-		skip();
+		scene_skip("this kernel has no UDP-Lite (until 7.1): %s", strerror(errno));
 	}
 	use(fd, NET_V4);
 	use(must(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDPLITE)), NET_V6);
@@ -202,8 +198,7 @@ static void sctp_is_left_out(struct scene *scene)
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_SCTP), client;
 
 	if (listener < 0) {
-		print_message("skipped: this kernel has no SCTP: %s\n", strerror(errno));
-		skip();
+		scene_skip("this kernel has no SCTP: %s", strerror(errno));
 	}
 	assert_int_equal(net_try_bind(listener, NET_V4, PORT), 0);
 	assert_int_equal(net_try_listen(listener), 0);

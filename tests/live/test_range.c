@@ -31,8 +31,7 @@ static void needs_socket_range(void)
 	net_close(fd);
 	if (!error)
 		return;
-	print_message("skipped: this kernel has no IP_LOCAL_PORT_RANGE: %s\n", strerror(error));
-	skip();
+	scene_skip("this kernel has no IP_LOCAL_PORT_RANGE: %s", strerror(error));
 }
 
 static int ranged(int type, int low, int high)

@@ -31,9 +31,7 @@ static void needs_uring_with(unsigned int flags)
 
 	if (!error)
 		return;
-	print_message("skipped: no io_uring here (kernel.io_uring_disabled?): %s\n",
-		      strerror(-error));
-	skip();
+	scene_skip("no io_uring here (kernel.io_uring_disabled?): %s", strerror(-error));
 }
 
 static void needs_uring(void)
@@ -45,9 +43,8 @@ static void needs_operation(const char *name, int result)
 {
 	if (result != -EINVAL && result != -EOPNOTSUPP)
 		return;
-	print_message("skipped: this kernel's io_uring has no %s\n", name);
 	uring_close(&ring);
-	skip();
+	scene_skip("this kernel's io_uring has no %s", name);
 }
 
 static struct io_uring_sqe on_address(int operation, int fd, const struct sockaddr_in *address)
@@ -145,9 +142,8 @@ static void a_poller_connects_for_the_process(struct scene *scene)
 
 	needs_uring_with(IORING_SETUP_SQPOLL);
 	if (!workers_are_threads()) {
-		print_message("skipped: this kernel's pollers only take registered files\n");
 		uring_close(&ring);
-		skip();
+		scene_skip("this kernel's pollers only take registered files");
 	}
 	net_range(PORT, PORT);
 	assert_int_equal(uring_connect(fd, 0), 0);

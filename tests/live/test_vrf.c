@@ -24,8 +24,7 @@ static void add_vrf(const char *vrf, const char *device, const char *addr, int t
 
 	error = error ?: link_try_add(device, "dummy");
 	if (error) {
-		print_message("skipped: this kernel has no VRFs: %s\n", strerror(-error));
-		skip();
+		scene_skip("this kernel has no VRFs: %s", strerror(-error));
 	}
 	link_set_master(device, vrf);
 	addr_add(device, addr, 24);
@@ -206,8 +205,7 @@ static void needs_cookies(void)
 	net_close(fd);
 	if (known)
 		return;
-	print_message("skipped: this kernel gives tracing programs no socket cookies\n");
-	skip();
+	scene_skip("this kernel gives tracing programs no socket cookies");
 }
 
 /* One port space, and only the device tells the two 4-tuples apart. */
@@ -269,12 +267,6 @@ static void take_over_from_a_device(struct scene *scene, bool joined)
 static void a_device_takes_its_vrfs_time_wait(struct scene *scene)
 {
 	take_over_from_a_device(scene, false);
-}
-
-/* Only that the one is the other's master tells that they compete. */
-static void a_device_takes_its_joined_vrfs_time_wait(struct scene *scene)
-{
-	take_over_from_a_device(scene, true);
 }
 
 /* The default VRF's sockets accept from all VRFs, and the port spaces are one. */
@@ -340,7 +332,6 @@ int main(void)
 		SCENE_TEST(a_time_wait_is_taken_over_in_one_vrf),
 		SCENE_TEST(one_of_two_twins_is_taken_over),
 		SCENE_TEST(a_device_takes_its_vrfs_time_wait),
-		SCENE_TEST(a_device_takes_its_joined_vrfs_time_wait),
 		SCENE_TEST(tcp_l3mdev_accept_joins_them),
 		SCENE_TEST(udp_knows_no_vrf),
 		SCENE_TEST(a_device_is_no_vrf),

@@ -606,11 +606,13 @@ static int found_tw(struct ledger *ledger, const struct ledger_unit *found, stru
 	return 0;
 }
 
+/* Not where another socket may have the address by now, which is its identity there. */
 static bool just_released(struct ledger *ledger, const struct ledger_unit *found, __u64 ts)
 {
 	const struct release *release = recent_release(ledger, found->sock);
 
-	return !found->time_wait && release->sock == found->sock && release->port == found->port &&
+	return pt_space_has_cookies(&found->space) && !found->time_wait &&
+	       release->sock == found->sock && release->port == found->port &&
 	       elapsed(release->ts, ts) < RELEASE_LAG_NS;
 }
 
