@@ -172,7 +172,7 @@ static __always_inline void emit_head(enum pt_kind kind, struct sock *sk, __u64 
 static __always_inline void emit_release_of(struct sock *sk, __u64 id, __u8 proto, __u16 port)
 {
 	*released_slot(id) = released_key(sk, id);
-	if (proto == IPPROTO_TCP)
+	if (proto == IPPROTO_TCP && port)
 		owners_add(&sk->__sk_common, port, -1);
 	emit_head(PT_REC_RELEASE, sk, id, proto, port);
 }
@@ -183,7 +183,10 @@ static __always_inline void emit_release(struct sock *sk, __u64 id, __u8 proto)
 		emit_release_of(sk, id, proto, sk->__sk_common.skc_num);
 }
 
-/* The same of a socket that has no port any more: of the one it had. */
+/*
+ * The same of a socket that has no port any more: of the one it had, or 0 if it
+ * does not know (it was disconnected): then the ledger does.
+ */
 static __always_inline void emit_release_late(struct sock *sk, __u64 id, __u8 proto)
 {
 	__u16 port;
@@ -191,7 +194,7 @@ static __always_inline void emit_release_late(struct sock *sk, __u64 id, __u8 pr
 	if (*released_slot(id) == released_key(sk, id) || !enabled)
 		return;
 	port = last_port(sk);
-	if (port && port_wanted(port))
+	if (port_wanted(port))
 		emit_release_of(sk, id, proto, port);
 }
 

@@ -74,12 +74,13 @@ static __always_inline bool row_sock(struct pt_row *row, struct sock *sk, __u64 
 	return true;
 }
 
-static __always_inline bool row_tw(struct pt_row *row, struct inet_timewait_sock *tw)
+static __always_inline bool row_tw(struct pt_row *row, struct inet_timewait_sock *tw, __u64 id)
 {
 	if (!BPF_CORE_READ(tw, tw_tb))
 		return false;
 	row_head(row, &tw->__tw_common, PT_ROW_TW, IPPROTO_TCP);
 	row_tuple(&row->tuple, &tw->__tw_common);
+	row->head.sock = id;
 	row->head.vrf = BPF_CORE_READ(tw, tw_tb, l3mdev);
 	row->tw = address_of(tw);
 	row->state = BPF_CORE_READ(tw, tw_substate);
@@ -122,20 +123,27 @@ int sock_files(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
-/* Where sock_diag's cookies match no record: the tables of one namespace. */
+/*
+ * The tables of one namespace, where sock_diag does not tell them: its modules
+ * are missing, or its cookies match no record (before 5.12). A TIME_WAIT keeps
+ * its socket's cookie.
+ */
 SEC("iter/tcp")
 int sock_tcp(struct bpf_iter__tcp *ctx)
 {
 	struct sock_common *sk = ctx->sk_common;
 	struct pt_row row = NO_ROW;
+	__u64 id = 0;
 	bool found;
 
 	if (!sk || sk->skc_state == TCP_NEW_SYN_RECV)
 		return 0;
+	if (has_sock_cookie)
+		id = bpf_get_socket_cookie(sk);
 	if (sk->skc_state == TCP_TIME_WAIT)
-		found = row_tw(&row, (void *)sk);
+		found = row_tw(&row, (void *)sk, id);
 	else
-		found = row_sock(&row, (void *)sk, address_of(sk));
+		found = row_sock(&row, (void *)sk, id ?: address_of(sk));
 	if (found)
 		bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
 	return 0;
@@ -147,7 +155,7 @@ int sock_udp(struct bpf_iter__udp *ctx)
 	struct sock *sk = (void *)ctx->udp_sk;
 	struct pt_row row = NO_ROW;
 
-	if (sk && row_sock(&row, sk, address_of(sk)))
+	if (sk && row_sock(&row, sk, sock_id_make(sk)))
 		bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
 	return 0;
 }

@@ -235,25 +235,15 @@ static const char *program(void)
 	return path ? path : "/usr/bin/porttrace";
 }
 
-static bool has_audit(void)
-{
-	char command[256];
-
-	snprintf(command, sizeof(command), "%s --help | grep -q -e --audit", program());
-	return !system(command);
-}
-
 static noreturn void exec_tracer(const struct check *check, int out, int err)
 {
-	const char *args[ARGS_MAX] = { program(), "--json" };
-	int count = 2;
+	const char *args[ARGS_MAX] = { program(), "--json", "--audit", "-v" };
+	int count = 4;
 
 	if (check->buffer_size) {
 		args[count++] = "--buffer-size";
 		args[count++] = check->buffer_size;
 	}
-	if (has_audit())
-		args[count++] = "--audit";
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(out, STDOUT_FILENO);
 	dup2(err, STDERR_FILENO);

@@ -128,6 +128,22 @@ static void test_a_socket_has_one_port(void **state)
 	assert_int_equal(ledger_counts(heard->ledger).holds, 2);
 }
 
+/* Told by its end only, when it did not know its port any more. */
+static void test_released_from_wherever_it_was(void **state)
+{
+	struct heard *heard = *state;
+	struct pt_rec_head gone = rec_release(5 * MS, SOCK);
+
+	alloc(heard, 1 * MS, SOCK, PT_VIA_CONNECT, 443);
+	gone.port = 0;
+	tell(heard, gone);
+	assert_int_equal(last(heard, 2, PT_EV_FREE)->end, PT_END_CLOSE);
+	assert_int_equal(heard->events[1].port, heard->events[0].port);
+	gone.sock = OTHER;
+	tell(heard, gone);
+	assert_int_equal(heard->count, 2);
+}
+
 /* Missed by all its witnesses, and told when it ends: since when it held is not known. */
 static void test_told_late(void **state)
 {
@@ -742,6 +758,7 @@ int main(void)
 		WITH_LEDGER(test_owner_by_kin),
 		WITH_LEDGER(test_a_kernel_threads_own),
 		WITH_LEDGER(test_told_late),
+		WITH_LEDGER(test_released_from_wherever_it_was),
 		WITH_LEDGER(test_a_socket_has_one_port),
 		WITH_LEDGER(test_clean_reuse_tells_the_gap_and_who),
 		WITH_LEDGER(test_time_wait_is_part_of_the_hold),

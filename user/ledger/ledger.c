@@ -273,11 +273,16 @@ static void socket_goes(struct ledger *ledger, const struct pt_rec_head *head, s
 	hold->sock_open = false;
 }
 
-static void on_release(struct ledger *ledger, const struct pt_rec_head *head)
+static void on_release(struct ledger *ledger, const struct pt_rec_head *told)
 {
+	const struct binding *bound = &ledger->bound[index_hash(told->sock) & (RECENT - 1)];
+	struct pt_rec_head at = *told, *head = &at;
 	struct port_state *port;
-	struct hold *hold = find_hold(ledger, head, 0, &port);
+	struct hold *hold;
 
+	if (!at.port && bound->sock == at.sock)
+		at.port = bound->port;
+	hold = find_hold(ledger, head, 0, &port);
 	if (!hold)
 		return;
 	socket_goes(ledger, head, hold);

@@ -90,9 +90,9 @@ static const struct rule rules[] = {
 	UDP(udp_destruct, udp_destruct_common, "a UDP socket let go (third witness)",
 	    .optional = true),
 	ROW(0, sock_files, bpf_iter_task_file, "who has which socket open", .iterator = true),
-	TCP(sock_tcp, bpf_iter_tcp, "the sockets there are (before 5.12)", .unless = COOKIES,
+	TCP(sock_tcp, bpf_iter_tcp, "the sockets there are, if sock_diag does not tell",
 	    .iterator = true),
-	UDP(sock_udp, bpf_iter_udp, "the same, UDP", .unless = COOKIES, .iterator = true),
+	UDP(sock_udp, bpf_iter_udp, "the same, UDP", .iterator = true),
 };
 /* clang-format on */
 

@@ -67,7 +67,7 @@ int loader_ring_fd(const struct loader *loader);
 
 enum loader_iterator {
 	LOADER_SOCK_FILES, /* each socket that a process has open, with the process */
-	LOADER_SOCK_TCP,   /* without cookies: the calling thread's network namespace */
+	LOADER_SOCK_TCP,   /* each of the calling thread's network namespace */
 	LOADER_SOCK_UDP,
 };
 

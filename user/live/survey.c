@@ -118,21 +118,27 @@ static int read_files(struct survey *survey)
 	return err;
 }
 
-static int take(struct survey *survey, const struct dump_options *options,
-		struct dump_result *result)
+static int take(struct survey *survey, struct dump_options *options, struct dump_result *result)
 {
 	int err = dump_all(options, on_row, survey, result);
+	bool idle_unseen;
 	int count;
 
+	/* no tcp_diag or udp_diag: the iterators do without */
+	if (!err && result->missing && !options->loader) {
+		options->loader = survey->source->loader;
+		err = dump_all(options, on_row, survey, result);
+	}
 	if (!err)
 		err = read_files(survey);
 	if (!err)
 		err = dump_all(options, on_row, survey, result);
+	idle_unseen = result->bound_idle_unseen || options->loader;
 	if (!err)
-		err = add_others(survey, result->bound_idle_unseen);
+		err = add_others(survey, idle_unseen);
 	if (err)
 		return err;
-	if (result->bound_idle_unseen)
+	if (idle_unseen)
 		snapshot_set_idle_by_files(survey->snapshot);
 	do {
 		count = ring_read(survey->source->ring);
