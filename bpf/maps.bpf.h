@@ -18,6 +18,7 @@ const volatile bool count_owners = false;     /* the kernel tells when a port is
 const volatile bool tell_every_empty = false; /* for the audit */
 const volatile bool filter_ports = false;
 const volatile __u64 wanted_ports[PORT_WORDS] = {};
+const volatile __u8 wanted_proto = 0;  /* 0: both; for programs that see both */
 const volatile __u32 wanted_netns = 0; /* inode number; 0: all */
 const volatile __u64 wakeup_at = 0;    /* bytes in the ring at which the reader is woken */
 

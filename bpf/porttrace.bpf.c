@@ -382,6 +382,8 @@ static __always_inline int bind_ends(struct sock *sk, void *addr, int ret, bool 
 	__u16 port = bind_port(addr);
 	enum pt_via via = port ? PT_VIA_FIXED : PT_VIA_BIND;
 
+	if (wanted_proto && sk->sk_protocol != wanted_proto)
+		return 0;
 	if (sk->sk_protocol == IPPROTO_TCP && netns_wanted(&sk->__sk_common))
 		return tcp_bind_ends(sk, via, port, ret, last);
 	return udp_ends(sk, via, port, ret, last);

@@ -164,7 +164,7 @@ static void explain_tables(const struct ls *ls)
 	if (seen->bound_idle_unseen && !ls->options->quiet)
 		complain(
 			"TCP sockets that are bound, and neither listen nor connect, are not seen: "
-			"the kernel tells of them since Linux 6.8");
+			"before Linux 6.8 that needs root, or CAP_BPF and CAP_PERFMON");
 }
 
 /* ---- output -------------------------------------------------------------------- */

@@ -586,7 +586,7 @@ static bool find_bound_idle(void)
 }
 
 /* The names are some MiB to read: once. */
-static bool kernel_has_bound_idle(void)
+bool dump_sees_bound_idle(void)
 {
 	static enum { UNKNOWN, NO, YES } known;
 
@@ -619,7 +619,7 @@ int dump_all(const struct dump_options *options, dump_fn fn, void *data, struct 
 	visit_processes(walk);
 	visit_mounts(walk);
 	if (!walk->fatal && options->proto != IPPROTO_UDP)
-		result->bound_idle_unseen = !kernel_has_bound_idle();
+		result->bound_idle_unseen = !dump_sees_bound_idle();
 	err = walk->fatal;
 	close(walk->own);
 	index_free(&walk->visited_index);

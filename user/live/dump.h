@@ -73,4 +73,7 @@ typedef int (*dump_fn)(const struct sock_row *row, void *data);
 int dump_all(const struct dump_options *options, dump_fn fn, void *data,
 	     struct dump_result *result);
 
+/* Whether this kernel's sock_diag shows TCP sockets that are only bound (6.8). */
+bool dump_sees_bound_idle(void);
+
 #endif /* PORTTRACE_LIVE_DUMP_H */

@@ -6,9 +6,12 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "user/live/loader.h"
 #include "user/live/netns.h"
 #include "user/live/procs.h"
+#include "user/live/sockets.h"
 
 /* Room for one more entry. Returns the array, or NULL; the old one stays then. */
 static void *make_room(void *array, size_t count, size_t *size, size_t entry_size)
@@ -225,13 +228,78 @@ static void finish_rows(struct inventory *inventory, struct inventory_netns *net
 	}
 }
 
+/* ---- sockets that are only bound, before 6.8 --------------------------------- */
+
+/* NULL: without privileges; then they stay unseen. */
+static struct sockets *read_files(void)
+{
+	const struct loader_options options = { .buffer_size = 1 << 16, .only_files = true };
+	struct sockets *files = NULL;
+	struct loader *loader;
+	char reason[256];
+	int fd;
+
+	if (loader_new(&options, &loader, reason, sizeof(reason)))
+		return NULL;
+	fd = loader_iterate(loader, LOADER_SOCK_FILES);
+	if (fd >= 0 && sockets_new(fd, &files))
+		files = NULL;
+	if (fd >= 0)
+		close(fd);
+	loader_free(loader);
+	return files;
+}
+
+static bool is_bound_idle(const struct inventory_options *options, const struct sock_row *row,
+			  __u32 netns)
+{
+	return row->space.netns == netns && row->space.proto == IPPROTO_TCP &&
+	       row->state == TCP_CLOSE && options->proto != IPPROTO_UDP &&
+	       (!options->ports || port_set_has(options->ports, row->port));
+}
+
+static int add_bound_idle(struct inventory *inventory, const struct dump_netns *netns)
+{
+	const struct sockets_entry *entry;
+	__u32 position = 0;
+	int err = 0;
+
+	while (!err && inventory->files && (entry = sockets_next(inventory->files, &position))) {
+		struct sock_row row = entry->row;
+
+		if (!is_bound_idle(inventory->options, &row, netns->inode))
+			continue;
+		if (!pt_space_has_cookies(&row.space))
+			row.cookie = 0; /* it is an address */
+		row.space.netns_cookie = netns->cookie;
+		err = inventory_add_row(&row, inventory);
+		if (!err && entry->owner.known)
+			err = add_owner(&entry->owner, inventory);
+		if (!err && entry->owner.known) {
+			struct pt_holder *holder =
+				&inventory->rows[inventory->rows_count - 1].holder;
+
+			holder->owner = &entry->owner;
+			holder->processes = 1;
+			holder->has_inode = true;
+			holder->uid = entry->owner.uid;
+		}
+	}
+	return err;
+}
+
 int inventory_end_netns(const struct dump_netns *from, void *data)
 {
 	struct inventory *inventory = data;
 	struct inventory_netns *all, *netns, *before;
 
+	int err;
+
 	if (!from->entered)
 		return 0; /* counted as refused */
+	err = add_bound_idle(inventory, from);
+	if (err)
+		return err;
 	all = make_room(inventory->netns, inventory->netns_count, &inventory->netns_size,
 			sizeof(*all));
 	if (!all)
@@ -279,7 +347,11 @@ int inventory_take(const struct inventory_options *options, struct inventory *in
 	inventory->procs = procs_new();
 	if (!inventory->procs)
 		return -errno;
+	if (!dump_sees_bound_idle())
+		inventory->files = read_files();
 	err = dump_all(&dump, inventory_add_row, inventory, &inventory->seen);
+	if (inventory->files)
+		inventory->seen.bound_idle_unseen = false;
 	if (err) {
 		inventory_free(inventory);
 		return err;
@@ -300,5 +372,6 @@ void inventory_free(struct inventory *inventory)
 	free(inventory->rows);
 	free(inventory->owners);
 	procs_free(inventory->procs);
+	sockets_free(inventory->files);
 	*inventory = (struct inventory){ 0 };
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Everything that holds a port at this moment, who has it, and how full each
- * namespace's range is: what sock_diag and /proc tell, put together. Needs no
- * BPF and no privileges; without them it is less, and tells what is missing.
+ * namespace's range is: what sock_diag and /proc tell, put together, and before
+ * Linux 6.8 a BPF iterator, for TCP sockets that are only bound. Needs no
+ * privileges; without them it is less, and tells what is missing.
  */
 #ifndef PORTTRACE_LIVE_INVENTORY_H
 #define PORTTRACE_LIVE_INVENTORY_H
@@ -44,6 +45,7 @@ struct inventory {
 	/* private */
 	const struct inventory_options *options;
 	struct procs *procs;
+	struct sockets *files; /* where sock_diag does not show bound sockets; or NULL */
 	size_t rows_size, owners_count, owners_size, netns_size;
 };
 

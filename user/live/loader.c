@@ -17,6 +17,7 @@
 #include "porttrace.skel.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define KERNEL_ENOTSUPP 524 /* include/linux/errno.h; strerror() does not know it */
 #define VMLINUX_BTF "/sys/kernel/btf/vmlinux"
 
 /*
@@ -172,6 +173,7 @@ static void set_options(struct porttrace_bpf *skel, const struct loader_options 
 	bpf_map__set_max_entries(skel->maps.ring, (__u32)options->buffer_size);
 	skel->rodata->wakeup_at = options->buffer_size / 2;
 	skel->rodata->wanted_netns = options->netns;
+	skel->rodata->wanted_proto = options->proto;
 	skel->rodata->tell_every_empty = options->audit;
 	if (options->ports) {
 		skel->rodata->filter_ports = true;
@@ -187,7 +189,9 @@ static int choose_programs(struct porttrace_bpf *skel, const struct btf *btf,
 
 	for (size_t i = 0; i < RULES; i++) {
 		enum loader_state state = rule_state(&rules[i], btf);
-		bool wanted = (!proto || !rules[i].proto || rules[i].proto == proto);
+		bool wanted = options->only_files
+				      ? rules[i].iterator && !rules[i].proto
+				      : !proto || !rules[i].proto || rules[i].proto == proto;
 
 		if (wanted && state == LOADER_MISSING) {
 			snprintf(reason, size,
@@ -211,6 +215,12 @@ static int explain_failure(int error, const char *what, char *reason, size_t siz
 				     "before 5.11 CAP_SYS_RESOURCE too"
 				   : "to root too: a container, lockdown or the host's policy");
 		return -EPERM;
+	}
+	if (error == -KERNEL_ENOTSUPP) {
+		snprintf(reason, size,
+			 "%s: this kernel has no BPF trampolines (fentry; on arm64 since 6.4)",
+			 what);
+		return -EOPNOTSUPP;
 	}
 	last_words[strcspn(last_words, "\n")] = '\0';
 	snprintf(reason, size, "%s: %s%s%s", what, strerror(-error), *last_words ? "; " : "",

@@ -18,6 +18,7 @@ struct loader_options {
 	__u8 proto;	    /* IPPROTO_TCP, IPPROTO_UDP; 0: both */
 	__u64 buffer_size;  /* bytes, a power of two of whole pages */
 	bool audit;	    /* tell every port that becomes empty, for the audit */
+	bool only_files;    /* only LOADER_SOCK_FILES: nothing is traced */
 	bool verbose;	    /* libbpf's messages and the verifier's go to stderr */
 };
 

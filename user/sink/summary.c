@@ -102,7 +102,7 @@ static void text_skipped(struct out *out, const struct summary *summary)
 		misses += summary->programs[i].misses;
 	if (misses)
 		out_format(out,
-			   "The kernel skipped a program %llu times; a second one tells the same "
+			   "The kernel skipped a program %llu times; others tell the same "
 			   "facts.\n",
 			   misses);
 }
