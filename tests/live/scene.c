@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "scene.h"
 
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -98,6 +102,33 @@ void scene_skip(const char *fmt, ...)
 	print_message("skipped: %s\n", reason);
 	current.done = true;
 	skip();
+}
+
+void scene_needs_sock_diag(void)
+{
+	struct {
+		struct nlmsghdr head;
+		struct inet_diag_req_v2 body;
+	} request = { .head = { .nlmsg_len = sizeof(request),
+				.nlmsg_type = SOCK_DIAG_BY_FAMILY,
+				.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+		      .body = { .sdiag_family = AF_INET,
+				.sdiag_protocol = IPPROTO_TCP,
+				.idiag_states = ~0U } };
+	int fd = must(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+	struct {
+		struct nlmsghdr head;
+		int error;
+		char rest[8192];
+	} answer = { .error = 0 };
+
+	must(send(fd, &request, sizeof(request), 0));
+	must(recv(fd, &answer, sizeof(answer), 0));
+	close(fd);
+	/* the dump's end has the error, too */
+	if ((answer.head.nlmsg_type == NLMSG_ERROR || answer.head.nlmsg_type == NLMSG_DONE) &&
+	    answer.error == -ENOENT)
+		scene_skip("this kernel has no tcp_diag");
 }
 
 void scene_needs_icount(void)

@@ -47,6 +47,9 @@ void scene_test_end(struct scene *scene);
 /* Skips the test; the reason is printed: which probe found what. */
 void scene_skip(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* Skips the test if the kernel has no tcp_diag (its modules are missing). */
+void scene_needs_sock_diag(void);
+
 /* Skips the test unless waiting costs nothing (LIVE_ICOUNT=1). */
 void scene_needs_icount(void);
 

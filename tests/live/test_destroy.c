@@ -24,8 +24,10 @@
 /* CONFIG_INET_DIAG_DESTROY: else every request is refused, whatever it names. */
 static void needs_destroy(void)
 {
-	int error = sock_try_destroy(IPPROTO_TCP, NET_V4, 1, NET_V4, 1);
+	int error;
 
+	scene_needs_sock_diag();
+	error = sock_try_destroy(IPPROTO_TCP, NET_V4, 1, NET_V4, 1);
 	if (error == -ENOENT)
 		return;
 	scene_skip("this kernel destroys no sockets: %s", strerror(-error));

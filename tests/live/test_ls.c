@@ -128,6 +128,7 @@ static void a_time_wait_with_its_time_left(struct scene *scene)
 	int port = net_port(client);
 	json_t *all, *row;
 
+	scene_needs_sock_diag();
 	tcp_close_pair(client, tcp_accept(listener));
 	all = objects(LS("--json"));
 	row = only(all, port, "TIME-WAIT");
@@ -149,6 +150,7 @@ static void a_listener_with_two_connections(struct scene *scene)
 	int servers[] = { tcp_accept(listener), tcp_accept(listener) };
 	json_t *all = objects(LS("--json"));
 
+	scene_needs_sock_diag();
 	(void)scene;
 	event_check(only(all, SERVER, NULL),
 		    "state=LISTEN connections=2 pid=%d comm=live_test raddr=null rport=null "
@@ -182,6 +184,7 @@ static void a_bound_idle_socket(struct scene *scene)
 	struct tracer *text;
 	json_t *all;
 
+	scene_needs_sock_diag();
 	(void)scene;
 	assert_int_equal(net_try_bind(fd, NET_V4, PORT), 0);
 	all = objects(LS("--json"));
@@ -199,6 +202,7 @@ static void udp_and_ipv6(struct scene *scene)
 	int listener = tcp_listen(NET_V6, SERVER);
 	json_t *all;
 
+	scene_needs_sock_diag();
 	(void)scene;
 	assert_int_equal(net_try_bind(idle, NET_V4, PORT), 0);
 	assert_int_equal(net_try_connect(busy, NET_V6, 53), 0);
@@ -251,6 +255,7 @@ static void a_second_namespace(struct scene *scene)
 	unsigned int other;
 	int fd;
 
+	scene_needs_sock_diag();
 	actor_start(&actor, "elsewhere", hold_elsewhere, NULL);
 	other = (unsigned int)line_hear(actor.line);
 	name_netns(actor.pid, "/run/netns/blue");
@@ -280,6 +285,7 @@ static void a_port_that_nobody_holds(struct scene *scene)
 		      *several = LS("-P", "60609,60610");
 	json_t *all;
 
+	scene_needs_sock_diag();
 	assert_string_equal(tracer_stdout(text),
 			    say("Port 60609: dynamic (IANA 49152-65535), inside the range "
 				"32768-60999, not reserved; udp: held by nobody (netns %lu).\n",
@@ -300,6 +306,7 @@ static void how_full_the_range_is(struct scene *scene)
 	int client, server;
 	json_t *all;
 
+	scene_needs_sock_diag();
 	net_range(60000, 60009);
 	net_sysctl("ipv4/ip_local_reserved_ports", "60008-60100");
 	client = tcp_connect(NET_V4, 60003);
@@ -335,6 +342,7 @@ static void several_processes_with_one_socket(struct scene *scene)
 	struct tracer *text;
 	struct actor actor;
 
+	scene_needs_sock_diag();
 	(void)scene;
 	assert_int_equal(net_try_bind(fd, NET_V4, PORT), 0);
 	actor_start(&actor, "\x1b[31m\nchild", inherit, NULL);
@@ -366,6 +374,7 @@ static void an_unprivileged_user(struct scene *scene)
 	int fd = net_socket(NET_V4, SOCK_DGRAM);
 	struct tracer *text;
 
+	scene_needs_sock_diag();
 	(void)scene;
 	assert_int_equal(net_try_bind(fd, NET_V4, PORT), 0);
 	check_unprivileged(LS_AS(NOBODY, "--proto", "udp"));
