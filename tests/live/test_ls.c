@@ -148,10 +148,11 @@ static void a_listener_with_two_connections(struct scene *scene)
 	int listener = tcp_listen(NET_V4, SERVER);
 	int clients[] = { tcp_connect(NET_V4, SERVER), tcp_connect(NET_V4, SERVER) };
 	int servers[] = { tcp_accept(listener), tcp_accept(listener) };
-	json_t *all = objects(LS("--json"));
+	json_t *all;
 
-	scene_needs_sock_diag();
 	(void)scene;
+	scene_needs_sock_diag();
+	all = objects(LS("--json"));
 	event_check(only(all, SERVER, NULL),
 		    "state=LISTEN connections=2 pid=%d comm=live_test raddr=null rport=null "
 		    "tw_left_ns=null accepted=false",
