@@ -142,6 +142,22 @@ static void test_released_from_wherever_it_was(void **state)
 	gone.sock = OTHER;
 	tell(heard, gone);
 	assert_int_equal(heard->count, 2);
+	/* so many others since that it is forgotten: it is looked for */
+	alloc(heard, 20 * MS, SOCK, PT_VIA_CONNECT, 443);
+	for (__u64 sock = 1000; sock < 1000 + 4 * 65536; sock++) {
+		struct pt_rec_port rec = rec_port(PT_REC_ALLOC, 20 * MS, sock, PT_VIA_FIXED, 0);
+		struct pt_rec_head ends = rec_release(20 * MS, sock);
+
+		rec.head.port = ends.port = 999;
+		tell(heard, rec);
+		tell(heard, ends);
+		heard->count = 0;
+	}
+	gone.sock = SOCK;
+	gone.ts = 40 * MS;
+	tell(heard, gone);
+	assert_int_equal(last(heard, 1, PT_EV_FREE)->sock, SOCK);
+	assert_int_equal(ledger_counts(heard->ledger).holds, 0);
 }
 
 /* Missed by all its witnesses, and told when it ends: since when it held is not known. */

@@ -12,7 +12,9 @@
 
 /* A release is told before the kernel's tables show it: how long a dump may lag behind. */
 #define RELEASE_LAG_NS 1000000000ULL
-#define RECENT 4096 /* a power of two; a collision forgets one */
+#define RECENT 4096 /* powers of two; a collision forgets one */
+#define BOUND 65536
+#define SEARCH_EVERY_NS 10000000ULL
 
 struct release {
 	__u64 sock;
@@ -39,7 +41,8 @@ struct ledger {
 	unsigned int orphans_first, orphans_count;
 	__u64 certain_since; /* the last resync, CLOCK_BOOTTIME, ns; 0: none */
 	struct release recent[RECENT];
-	struct binding bound[RECENT]; /* where each socket was last seen to get a port */
+	__u64 searched_at;	     /* CLOCK_BOOTTIME, ns */
+	struct binding bound[BOUND]; /* where each socket was last seen to get a port */
 };
 
 /* Clocks of two CPUs can differ by a little: never a negative time. */
@@ -273,15 +276,48 @@ static void socket_goes(struct ledger *ledger, const struct pt_rec_head *head, s
 	hold->sock_open = false;
 }
 
+struct search {
+	__u64 sock;
+	__u8 proto;
+	__u16 port; /* found */
+};
+
+static void search_one(void *data, const struct pt_space *space, __u16 number,
+		       struct port_state *port, struct hold *hold)
+{
+	struct search *search = data;
+
+	(void)port;
+	if (hold->sock == search->sock && hold->sock_open && space->proto == search->proto)
+		search->port = number;
+}
+
+/*
+ * The port that the socket has, if it did not know it itself: hardly ever asked
+ * for, so it is mostly remembered; looking everywhere is limited in how often.
+ */
+static __u16 port_of(struct ledger *ledger, const struct pt_rec_head *head)
+{
+	const struct binding *bound = &ledger->bound[index_hash(head->sock) & (BOUND - 1)];
+	struct search search = { .sock = head->sock, .proto = head->proto };
+
+	if (bound->sock == head->sock)
+		return bound->port;
+	if (elapsed(ledger->searched_at, head->ts) < SEARCH_EVERY_NS)
+		return 0;
+	ledger->searched_at = head->ts;
+	holds_each(&ledger->holds, search_one, &search);
+	return search.port;
+}
+
 static void on_release(struct ledger *ledger, const struct pt_rec_head *told)
 {
-	const struct binding *bound = &ledger->bound[index_hash(told->sock) & (RECENT - 1)];
 	struct pt_rec_head at = *told, *head = &at;
 	struct port_state *port;
 	struct hold *hold;
 
-	if (!at.port && bound->sock == at.sock)
-		at.port = bound->port;
+	if (!at.port)
+		at.port = port_of(ledger, told);
 	hold = find_hold(ledger, head, 0, &port);
 	if (!hold)
 		return;
@@ -460,7 +496,7 @@ static int alloc_new(struct ledger *ledger, const struct pt_rec_port *rec, struc
  */
 static void end_elsewhere(struct ledger *ledger, const struct pt_rec_head *head)
 {
-	struct binding *bound = &ledger->bound[index_hash(head->sock) & (RECENT - 1)];
+	struct binding *bound = &ledger->bound[index_hash(head->sock) & (BOUND - 1)];
 	struct binding last = *bound;
 	struct pt_rec_head before = *head;
 	struct pt_space space = space_of(head);
