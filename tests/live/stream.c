@@ -91,6 +91,7 @@ struct stream {
 	bool lost;
 	bool resumed; /* after a loss */
 	bool ended;
+	long long slack;
 	long long last_ts;
 	size_t open;
 	json_t *spaces; /* port space and port: array of the alloc events of its open holds */
@@ -119,8 +120,14 @@ struct stream *stream_new(bool whole)
 	if (!stream)
 		abort();
 	stream->whole = whole;
+	stream->slack = TS_SLACK_NS;
 	stream->spaces = json_object();
 	return stream;
+}
+
+void stream_set_slack(struct stream *stream, long long ns)
+{
+	stream->slack = ns;
 }
 
 void stream_free(struct stream *stream)
@@ -261,7 +268,7 @@ static void check_duration(struct stream *stream, const json_t *alloc, const jso
 	long long ns = number(event, field);
 	long long apart = stream_time(text(event, "ts")) - stream_time(text(alloc, "ts"));
 
-	if (ns >= 0 && llabs(apart - ns) > TS_SLACK_NS)
+	if (ns >= 0 && llabs(apart - ns) > stream->slack)
 		complain(stream, "%s is %lld, but the events lie %lld ns apart", field, ns, apart);
 }
 

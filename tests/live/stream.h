@@ -19,6 +19,13 @@ struct stream *stream_new(bool whole);
 void stream_free(struct stream *stream);
 
 /*
+ * How far ts may be from what the durations say (at first 50 ms): a task can be
+ * preempted between the clock and its record, whose ts is then raised to that of
+ * the record before it.
+ */
+void stream_set_slack(struct stream *stream, long long ns);
+
+/*
  * Takes one line without its newline.
  * Returns the event (owned by the caller), or NULL if the line is no JSON
  * object. What is wrong with it, if anything, is added to the complaints.
