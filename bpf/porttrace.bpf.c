@@ -91,6 +91,17 @@ static __always_inline int udp_ends(struct sock *sk, enum pt_via via, __u16 port
 
 /* ---- TCP: connect() -------------------------------------------------------- */
 
+/*
+ * The connect() that the task is in. A slot of an earlier call on the socket, whose
+ * end was skipped, can lie there where this one's beginning was skipped too.
+ */
+static __always_inline struct inflight *connect_slot(struct sock *sk)
+{
+	struct inflight *slot = inflight_find(sk);
+
+	return slot && slot->call == CALL_CONNECT ? slot : (void *)0;
+}
+
 static __always_inline int connect_begin(struct sock *sk)
 {
 	if (sk->sk_protocol == IPPROTO_TCP && netns_wanted(&sk->__sk_common))
@@ -122,10 +133,10 @@ static __always_inline void connect_got_port(struct sock *sk, __u16 port, __u32 
 
 	if (sk->sk_protocol != IPPROTO_TCP || !wanted(&sk->__sk_common, port))
 		return;
-	slot = inflight_find(sk);
-	if (slot && slot->port)
+	slot = connect_slot(sk);
+	if (slot && slot->port == port)
 		return;
-	if (!slot) {
+	if (!slot || slot->port) {
 		flags = PT_F_SECOND;
 		slot = inflight_begin(sk, CALL_CONNECT, 0, 0);
 	}
@@ -222,7 +233,7 @@ static __always_inline int connect_end(struct sock *sk, int ret)
 
 	if (sk->sk_protocol != IPPROTO_TCP || !netns_wanted(&sk->__sk_common))
 		return 0;
-	slot = inflight_find(sk);
+	slot = connect_slot(sk);
 	if (ret) {
 		connect_refused(sk, slot, ret);
 		return 0;
@@ -493,8 +504,8 @@ int BPF_PROG(set_state, struct sock *sk, int state)
 	}
 	if (old != TCP_SYN_SENT)
 		return 0;
-	slot = inflight_find(sk);
-	if (slot && slot->call == CALL_CONNECT)
+	slot = connect_slot(sk);
+	if (slot)
 		connect_refused(sk, slot, 0);
 	return 0;
 }
@@ -507,9 +518,9 @@ int BPF_PROG(set_state, struct sock *sk, int state)
 SEC("fentry/inet_bhash2_reset_saddr")
 int BPF_PROG(reset_saddr, struct sock *sk)
 {
-	struct inflight *slot = inflight_find(sk);
+	struct inflight *slot = connect_slot(sk);
 
-	if (slot && slot->call == CALL_CONNECT && !slot->told && !slot->port)
+	if (slot && !slot->told && !slot->port)
 		connect_refused(sk, slot, 0);
 	return 0;
 }
