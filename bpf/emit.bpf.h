@@ -118,28 +118,35 @@ static __always_inline void emit_port(enum pt_kind kind, struct sock *sk, __u64 
 }
 
 /* Cookies count up; addresses are 64 bytes apart. */
-static __always_inline __u64 *released_slot(__u64 id)
+static __always_inline __u64 *last_told(__u64 id)
 {
-	return &released[(id ^ id >> 6) & (RELEASED_SLOTS - 1)];
+	return &told[(id ^ id >> 6) & (TOLD_SLOTS - 1)];
 }
 
 /*
- * What that slot has of a socket that let go. An address alone can soon be that of
- * another socket, accepted on the same port.
+ * What that slot has of a socket that got a port, or let it go. An address alone
+ * can soon be that of another socket, accepted on the same port.
  */
-static __always_inline __u64 released_key(struct sock *sk, __u64 id)
+static __always_inline __u64 told_alloc(__u64 id, __u16 port)
 {
-	return has_sock_cookie ? id : id ^ (__u64)sk->__sk_common.skc_dport << 48;
+	return has_sock_cookie ? id << 17 | (__u64)port << 1 : 0;
 }
 
-/* The slot of the socket's last RELEASE is cleared: it may let go again. */
+static __always_inline __u64 told_release(struct sock *sk, __u64 id, __u16 port)
+{
+	return has_sock_cookie ? told_alloc(id, port) | 1
+			       : id ^ (__u64)sk->__sk_common.skc_dport << 48;
+}
+
+/* It may let go again. */
 static __always_inline void emit_alloc(struct sock *sk, struct port_facts facts)
 {
-	__u64 id = sock_id_make(sk);
-	__u64 *last = released_slot(id);
+	__u64 id;
 
-	if (!has_sock_cookie || *last == id)
-		*last = 0;
+	if (!enabled)
+		return;
+	id = sock_id_make(sk);
+	*last_told(id) = told_alloc(id, facts.port);
 	if (facts.proto == IPPROTO_TCP)
 		owners_add(&sk->__sk_common, facts.port, 1);
 	emit_port(PT_REC_ALLOC, sk, id, facts);
@@ -171,7 +178,7 @@ static __always_inline void emit_head(enum pt_kind kind, struct sock *sk, __u64 
 
 static __always_inline void emit_release_of(struct sock *sk, __u64 id, __u8 proto, __u16 port)
 {
-	*released_slot(id) = released_key(sk, id);
+	*last_told(id) = told_release(sk, id, port);
 	if (proto == IPPROTO_TCP && port)
 		owners_add(&sk->__sk_common, port, -1);
 	emit_head(PT_REC_RELEASE, sk, id, proto, port);
@@ -179,8 +186,10 @@ static __always_inline void emit_release_of(struct sock *sk, __u64 id, __u8 prot
 
 static __always_inline void emit_release(struct sock *sk, __u64 id, __u8 proto)
 {
-	if (*released_slot(id) != released_key(sk, id) && enabled)
-		emit_release_of(sk, id, proto, sk->__sk_common.skc_num);
+	__u16 port = sk->__sk_common.skc_num;
+
+	if (*last_told(id) != told_release(sk, id, port) && enabled)
+		emit_release_of(sk, id, proto, port);
 }
 
 /*
@@ -189,11 +198,13 @@ static __always_inline void emit_release(struct sock *sk, __u64 id, __u8 proto)
  */
 static __always_inline void emit_release_late(struct sock *sk, __u64 id, __u8 proto)
 {
-	__u16 port;
+	__u64 last = *last_told(id);
+	__u16 port = last_port(sk);
 
-	if (*released_slot(id) == released_key(sk, id) || !enabled)
+	if (!enabled || last == told_release(sk, id, port))
 		return;
-	port = last_port(sk);
+	if (has_sock_cookie && !port && last >> 17 == id && last & 1)
+		return;
 	if (port_wanted(port))
 		emit_release_of(sk, id, proto, port);
 }

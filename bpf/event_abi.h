@@ -72,14 +72,17 @@ enum pt_flag {
 	PT_F_EXPIRED = 1 << 7,
 	/* TW_END: a connect() took the port and the 4-tuple from it. */
 	PT_F_REUSED = 1 << 8,
+	/* ALLOC, FAIL: the task that asked did so for the owner of kin. */
+	PT_F_KIN = 1 << 9,
 	/* CLOSED, RELEASE: it was a listener. What it accepted may hold its port on. */
 	PT_F_LISTENED = 1 << 10,
 	/* EMPTY: what was told of the port does not add up to that. */
 	PT_F_MISSED = 1 << 11,
-	/* ALLOC: all its witnesses were skipped; told when the socket lets go. */
+	/*
+	 * ALLOC, with PT_F_SECOND: nobody knows that it was told; said when the socket
+	 * lets go, in case that all its witnesses were skipped.
+	 */
 	PT_F_LATE = 1 << 12,
-	/* ALLOC, FAIL: the task that asked did so for the owner of kin. */
-	PT_F_KIN = 1 << 9,
 };
 
 struct pt_rec_head {

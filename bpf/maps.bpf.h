@@ -7,7 +7,7 @@
 
 /* Powers of two. A collision costs a search time or a duplicate, never a fact. */
 #define INFLIGHT_SLOTS 8192
-#define RELEASED_SLOTS 8192
+#define TOLD_SLOTS 8192
 #define OWNERS_SLOTS 65536
 #define PORT_WORDS 1024 /* 65536 bits */
 
@@ -55,8 +55,11 @@ struct inflight {
 
 static struct inflight inflight[INFLIGHT_SLOTS];
 
-/* The sockets whose RELEASE was sent last: what the second witness asks. */
-static __u64 released[RELEASED_SLOTS];
+/*
+ * What was told last of a socket's port, for those who would tell it again:
+ * told_alloc() or told_release() of emit.bpf.h.
+ */
+static __u64 told[TOLD_SLOTS];
 
 /*
  * How many sockets and TIME_WAITs hold a TCP port, by what was told. Not exact (two

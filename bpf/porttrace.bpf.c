@@ -563,7 +563,7 @@ static __always_inline int tw_begin(struct inet_timewait_sock *tw, struct sock *
 	if (!port_is_locked(sk)) {
 		flags |= PT_F_SOCK_GONE;
 		if (enabled)
-			*released_slot(id) = released_key(sk, id);
+			*last_told(id) = told_release(sk, id, sock_port(sk));
 	}
 	if (!(flags & PT_F_SOCK_GONE))
 		owners_add(&sk->__sk_common, sock_port(sk), 1);
@@ -761,6 +761,22 @@ int BPF_PROG(autobind_end, struct sock *sk, int ret)
 	return udp_ends(sk, PT_VIA_AUTOBIND, 0, ret, true);
 }
 
+/*
+ * Before a socket lets go of a port that was not told of it: all witnesses of that
+ * were skipped. (Or another socket has its slot: then the ledger knows.)
+ */
+static __always_inline void udp_tell_missed(struct sock *sk, __u64 id, __u16 port)
+{
+	__u64 last = id ? *last_told(id) : 0;
+
+	if (!has_sock_cookie || !all_known || !enabled)
+		return;
+	if (!id || (last != told_alloc(id, port) && last != told_release(sk, id, port)))
+		emit_alloc(sk, (struct port_facts){ .port = port,
+						    .proto = IPPROTO_UDP,
+						    .flags = PT_F_LATE | PT_F_SECOND });
+}
+
 static __always_inline int udp_release(struct sock *sk)
 {
 	__u16 port = sock_port(sk);
@@ -768,12 +784,8 @@ static __always_inline int udp_release(struct sock *sk)
 
 	if (!port || !is_udp(sk) || !wanted(&sk->__sk_common, port))
 		return 0;
+	udp_tell_missed(sk, sock_id_known(sk), port);
 	id = sock_id_known(sk);
-	if (!id && has_sock_cookie && all_known) {
-		emit_alloc(sk, (struct port_facts){
-				       .port = port, .proto = IPPROTO_UDP, .flags = PT_F_LATE });
-		id = sock_id_known(sk);
-	}
 	if (id)
 		emit_release(sk, id, IPPROTO_UDP);
 	return 0;

@@ -141,6 +141,31 @@ static void what_came_unseen_is_found(struct scene *scene)
 		strstr(tracer_stderr(tracer), "audit: only in the kernel: udp 127.0.0.1:60609 "));
 }
 
+/* A UDP socket that held a port before, so that it is known, gets one unseen. */
+static void a_udp_port_got_unseen_is_told_when_it_goes(struct scene *scene)
+{
+	struct tracer *tracer = tracer_begin(true, (const char *const[]){ "--json", NULL });
+	int fd = net_socket(NET_V4, SOCK_DGRAM), port;
+
+	(void)scene;
+	must_be(net_try_send(fd, NET_V4, SERVER) == 0);
+	net_disconnect(fd);
+	tracer_sync(tracer);
+	if (tracer_count(tracer, "event=alloc cookie=null")) {
+		tracer_stop(tracer);
+		scene_skip("this kernel gives no cookies, and skips no program (before 5.12)");
+	}
+	set_enabled(false);
+	must_be(net_try_send(fd, NET_V4, SERVER) == 0);
+	set_enabled(true);
+	port = net_port(fd);
+	net_close(fd);
+	tracer_expect(tracer, "event=alloc port=%d via=null pid=null", port);
+	tracer_expect(tracer, "event=free port=%d end=close held_ns=null holders=0", port);
+	tracer_signal(tracer, SIGINT);
+	assert_int_equal(tracer_exit(tracer), STATUS_DONE);
+}
+
 static void what_went_unseen_is_found(struct scene *scene)
 {
 	struct tracer *tracer =
@@ -220,6 +245,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SCENE_TEST(a_standing_picture_has_no_difference),
 		SCENE_TEST(what_came_unseen_is_found),
+		SCENE_TEST(a_udp_port_got_unseen_is_told_when_it_goes),
 		SCENE_TEST(what_went_unseen_is_found),
 		SCENE_TEST(the_kernel_says_that_a_port_is_empty),
 		SCENE_TEST(text_says_it_in_a_line),

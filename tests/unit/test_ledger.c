@@ -166,13 +166,32 @@ static void test_told_late(void **state)
 	struct heard *heard = *state;
 	struct pt_rec_port rec = rec_port(PT_REC_ALLOC, 9 * MS, SOCK, PT_VIA_UNKNOWN, 0);
 
-	rec.head.flags = PT_F_LATE | PT_F_KIN;
+	rec.head.flags = PT_F_LATE | PT_F_SECOND | PT_F_KIN;
 	rec.kin = (struct pt_kin){ .sock = 0 };
 	tell(heard, rec);
 	assert_false(last(heard, 1, PT_EV_ALLOC)->owner.known);
 	release(heard, 9 * MS, SOCK);
 	assert_int_equal(last(heard, 2, PT_EV_FREE)->held_ns, PT_UNKNOWN);
 	assert_int_equal(last(heard, 2, PT_EV_FREE)->open_ns, PT_UNKNOWN);
+	/* one witness more of the same end: nothing new */
+	rec.head.ts = 10 * MS;
+	tell(heard, rec);
+	release(heard, 10 * MS, SOCK);
+	assert_int_equal(heard->count, 2);
+}
+
+/* Said when it lets go, in case that nobody had told. */
+static void test_told_late_though_it_was_told(void **state)
+{
+	struct heard *heard = *state;
+	struct pt_rec_port rec = rec_port(PT_REC_ALLOC, 9 * MS, SOCK, PT_VIA_UNKNOWN, 0);
+
+	alloc(heard, 1 * MS, SOCK, PT_VIA_BIND, 0);
+	rec.head.flags = PT_F_LATE | PT_F_SECOND | PT_F_KIN;
+	rec.kin = (struct pt_kin){ .sock = 0 };
+	tell(heard, rec);
+	release(heard, 9 * MS, SOCK);
+	assert_int_equal(last(heard, 2, PT_EV_FREE)->held_ns, 8 * MS);
 }
 
 static void test_a_kernel_threads_own(void **state)
@@ -774,6 +793,7 @@ int main(void)
 		WITH_LEDGER(test_owner_by_kin),
 		WITH_LEDGER(test_a_kernel_threads_own),
 		WITH_LEDGER(test_told_late),
+		WITH_LEDGER(test_told_late_though_it_was_told),
 		WITH_LEDGER(test_released_from_wherever_it_was),
 		WITH_LEDGER(test_a_socket_has_one_port),
 		WITH_LEDGER(test_clean_reuse_tells_the_gap_and_who),

@@ -515,6 +515,14 @@ static void end_elsewhere(struct ledger *ledger, const struct pt_rec_head *head)
 		hold_end(ledger, &before, port, hold, PT_END_UNKNOWN);
 }
 
+static bool just_released(struct ledger *ledger, __u64 sock, __u16 port, __u64 ts)
+{
+	const struct release *release = recent_release(ledger, sock);
+
+	return release->sock == sock && release->port == port &&
+	       elapsed(release->ts, ts) < RELEASE_LAG_NS;
+}
+
 static int on_alloc(struct ledger *ledger, const struct pt_rec_head *head)
 {
 	const struct pt_rec_port *rec = decode_port(head);
@@ -527,6 +535,11 @@ static int on_alloc(struct ledger *ledger, const struct pt_rec_head *head)
 	hold = holds_of_sock(&ledger->holds, port, head->sock);
 	if (hold && head->flags & PT_F_SECOND) {
 		alloc_again(ledger, rec, hold);
+		return 0;
+	}
+	/* nobody knew whether it was told, and it was: of a socket that lets go twice */
+	if (head->flags & PT_F_LATE && just_released(ledger, head->sock, head->port, head->ts)) {
+		ledger->counts.repeated++;
 		return 0;
 	}
 	end_elsewhere(ledger, head);
@@ -648,13 +661,10 @@ static int found_tw(struct ledger *ledger, const struct ledger_unit *found, stru
 }
 
 /* Not where another socket may have the address by now, which is its identity there. */
-static bool just_released(struct ledger *ledger, const struct ledger_unit *found, __u64 ts)
+static bool is_on_its_way_out(struct ledger *ledger, const struct ledger_unit *found, __u64 ts)
 {
-	const struct release *release = recent_release(ledger, found->sock);
-
 	return pt_space_has_cookies(&found->space) && !found->time_wait &&
-	       release->sock == found->sock && release->port == found->port &&
-	       elapsed(release->ts, ts) < RELEASE_LAG_NS;
+	       just_released(ledger, found->sock, found->port, ts);
 }
 
 int ledger_found(struct ledger *ledger, const struct ledger_unit *found, __u64 ts)
@@ -664,7 +674,7 @@ int ledger_found(struct ledger *ledger, const struct ledger_unit *found, __u64 t
 	struct hold *hold = holds_known(&ledger->holds, &found->space, found->port, found->sock,
 					found->tw, &port);
 
-	if ((hold && hold_has(ledger, hold, found)) || just_released(ledger, found, ts))
+	if ((hold && hold_has(ledger, hold, found)) || is_on_its_way_out(ledger, found, ts))
 		return 0;
 	if (!hold) {
 		port = holds_port(&ledger->holds, &found->space, found->port);
