@@ -31,13 +31,14 @@ CFLAGS ?= -O2 -g
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 ALL_CFLAGS := -std=gnu11 $(WARN) -I. -I$(BUILD) -D_GNU_SOURCE -DPORTTRACE_VERSION='"$(VERSION)"' \
 	$(CFLAGS) $(if $(SAN),$(SANITIZE))
-LIBS := -lbpf -lelf -lz -lcap-ng
+LIBS := -Wl,--as-needed -lbpf -lelf -lz -lcap-ng -lzstd -lisal -lsqlite3 -ljansson -lpthread
 TEST_LIBS := -lcmocka -ljansson -lpthread -lbpf
 
 # What each package is for: docs/development.md
-BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libcap-ng-dev
+BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libcap-ng-dev \
+	libzstd-dev libisal-dev libsqlite3-dev libjansson-dev
 GUEST_PACKAGES := qemu-system-x86 busybox-static cpio
-CHECK_PACKAGES := libcmocka-dev libjansson-dev shellcheck clang-format
+CHECK_PACKAGES := libcmocka-dev shellcheck clang-format jq sqlite3
 
 SOURCES := $(filter-out user/cmd/main.c,$(sort $(wildcard user/*/*.c)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)

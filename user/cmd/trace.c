@@ -142,7 +142,6 @@ static int make_sink(struct trace *trace)
 {
 	const struct options *options = trace->options;
 	struct sink_context context = {
-		.realtime_offset = now_ns(CLOCK_REALTIME) - now_ns(CLOCK_BOOTTIME),
 		.relative = options->relative,
 		.start = trace->start,
 		.color = options_use_color(options->color,
@@ -169,6 +168,7 @@ static int make_pipeline(struct trace *trace)
 	});
 	if (!trace->pipeline)
 		return -ENOMEM;
+	pipeline_set_clock(trace->pipeline, now_ns(CLOCK_REALTIME) - now_ns(CLOCK_BOOTTIME));
 	trace->upkeep = upkeep_new(trace->options, trace->loader, trace->pipeline);
 	if (!trace->upkeep)
 		return -ENOMEM;

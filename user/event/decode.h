@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "bpf/event_abi.h"
+#include "user/event/journal.h"
 
 /*
  * Checks kind, version, size and the range of every field that is used as an
@@ -15,6 +16,16 @@
  * Returns 0, -EBADMSG (not a record, or damaged) or -EPROTO (another version).
  */
 int decode_record(const void *data, size_t size, const struct pt_rec_head **out);
+
+/*
+ * The same for a row of a recording: a record, or one of event/journal.h.
+ */
+int decode_row(const void *data, size_t size, const struct pt_rec_head **out);
+
+static inline const struct pt_rec_journal *decode_journal(const struct pt_rec_head *head)
+{
+	return (const struct pt_rec_journal *)head;
+}
 
 static inline const struct pt_rec_port *decode_port(const struct pt_rec_head *head)
 {

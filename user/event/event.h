@@ -81,7 +81,8 @@ struct pt_blocker {
 
 struct pt_event {
 	enum pt_event_type type;
-	__u64 ts; /* CLOCK_BOOTTIME, ns; never before the event that came earlier */
+	__u64 ts;	       /* CLOCK_BOOTTIME, ns; never before the event that came earlier */
+	__u64 realtime_offset; /* CLOCK_REALTIME minus CLOCK_BOOTTIME then, ns, modulo 2^64 */
 
 	/* Every event but lost. */
 	struct pt_space space;

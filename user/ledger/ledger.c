@@ -34,8 +34,9 @@ struct ledger {
 	struct ledger_counts counts;
 	__u32 lost_stamp;     /* head.lost of the last record */
 	__u64 last_record_ts; /* raw */
-	__u64 last_event_ts;  /* what users saw last; never goes back */
-	bool uncertain;	      /* records are missing: who holds what is not known */
+	__u64 realtime_offset;
+	__u64 last_event_ts; /* what users saw last; never goes back */
+	bool uncertain;	     /* records are missing: who holds what is not known */
 	struct pt_blocker blockers[PT_BLOCKERS_MAX]; /* of the last refusal */
 	struct ledger_orphan orphans[LEDGER_ORPHANS_MAX];
 	unsigned int orphans_first, orphans_count;
@@ -73,11 +74,17 @@ void ledger_free(struct ledger *ledger)
 	free(ledger);
 }
 
+void ledger_set_clock(struct ledger *ledger, __u64 realtime_offset)
+{
+	ledger->realtime_offset = realtime_offset;
+}
+
 static void emit(struct ledger *ledger, struct pt_event *ev)
 {
 	if (ev->ts < ledger->last_event_ts)
 		ev->ts = ledger->last_event_ts;
 	ledger->last_event_ts = ev->ts;
+	ev->realtime_offset = ledger->realtime_offset;
 	ledger->emit(ledger->data, ev);
 }
 

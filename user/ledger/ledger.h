@@ -35,6 +35,9 @@ void ledger_free(struct ledger *ledger);
  */
 int ledger_record(struct ledger *ledger, const struct pt_rec_head *head);
 
+/* Goes into the events from then on: CLOCK_REALTIME minus CLOCK_BOOTTIME, ns, modulo 2^64. */
+void ledger_set_clock(struct ledger *ledger, __u64 realtime_offset);
+
 /*
  * One of the things that hold a port: a socket, or a TIME_WAIT that it left. As
  * a dump found it (snapshot.h), or as the ledger has it.

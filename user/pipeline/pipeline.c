@@ -62,6 +62,11 @@ void pipeline_free(struct pipeline *pipeline)
 	free(pipeline);
 }
 
+void pipeline_set_clock(struct pipeline *pipeline, __u64 realtime_offset)
+{
+	ledger_set_clock(pipeline->ledger, realtime_offset);
+}
+
 void pipeline_record(struct pipeline *pipeline, const void *record, size_t size)
 {
 	const struct pt_rec_head *head;

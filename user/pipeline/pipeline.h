@@ -25,6 +25,9 @@ struct pipeline_options {
 struct pipeline *pipeline_new(const struct pipeline_options *options);
 void pipeline_free(struct pipeline *pipeline);
 
+/* The clock that events show from then on; see ledger_set_clock(). */
+void pipeline_set_clock(struct pipeline *pipeline, __u64 realtime_offset);
+
 /* One record as it came from the ring or a file, aligned to 8. */
 void pipeline_record(struct pipeline *pipeline, const void *record, size_t size);
 

@@ -52,6 +52,7 @@ static int json_event(struct sink *sink, const struct pt_event *ev)
 	struct json_sink *json = (struct json_sink *)sink;
 	const struct json_fields *fields = &json->events[ev->type];
 
+	json->writer.realtime_offset = ev->realtime_offset;
 	for (unsigned int i = 0; i < fields->count; i++) {
 		const struct column *column = fields->columns[i];
 		union column_value value;
@@ -93,7 +94,7 @@ int sink_json_new(struct out *out, const struct sink_context *ctx, struct sink *
 	if (!json)
 		return -ENOMEM;
 	json->base.ops = &ops;
-	json->writer = (struct json_writer){ .out = out, .realtime_offset = ctx->realtime_offset };
+	json->writer = (struct json_writer){ .out = out };
 	json->ctx = *ctx;
 	for (unsigned int i = 0; i < columns_count; i++)
 		for (unsigned int type = 0; type < PT_EV_TYPES; type++)

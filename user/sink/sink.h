@@ -8,8 +8,6 @@
 
 /* What a sink needs to know besides the event. Copied by sink_..._new(). */
 struct sink_context {
-	/* CLOCK_REALTIME minus CLOCK_BOOTTIME, ns, modulo 2^64 */
-	__u64 realtime_offset;
 	/* Table: time is seconds since start; since the first event if that is 0. */
 	bool relative;
 	__u64 start; /* CLOCK_BOOTTIME, ns */

@@ -19,6 +19,7 @@ struct table_sink {
 	struct out *out;
 	struct sink_context ctx;
 	struct format_time clock;
+	__u64 realtime_offset; /* of the event */
 	bool titled;
 	__u32 first_netns; /* 0: none seen */
 	unsigned int shown_count;
@@ -39,7 +40,7 @@ static const char *const colors[PT_EV_TYPES] = {
 static char *format_time(struct table_sink *table, char *p, __u64 ts)
 {
 	if (!table->ctx.relative)
-		return format_clock(&table->clock, p, ts + table->ctx.realtime_offset);
+		return format_clock(&table->clock, p, ts + table->realtime_offset);
 	return format_seconds(p, ts > table->ctx.start ? ts - table->ctx.start : 0);
 }
 
@@ -244,6 +245,7 @@ static int table_event(struct sink *sink, const struct pt_event *ev)
 	struct table_sink *table = (struct table_sink *)sink;
 	size_t gap = 0;
 
+	table->realtime_offset = ev->realtime_offset;
 	table_prepare(table, ev);
 	for (unsigned int i = 0; i < table->shown_count; i++) {
 		const struct column *column = table->shown[i].column;
