@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What a dump found, and the ledger held against it. */
+#include <errno.h>
+
+#include "user/ledger/state.h"
+
+/* ---- from before the trace --------------------------------------------------- */
+
+static struct hold *found_hold(struct ledger *ledger, const struct ledger_unit *found,
+			       struct port_state *port)
+{
+	struct hold *hold = holds_add(&ledger->holds, port);
+
+	if (!hold)
+		return NULL;
+	hold->sock = found->sock ?: found->tw;
+	hold->vrf = found->space.vrf;
+	hold->sock_open = !found->time_wait;
+	hold->family = found->family;
+	hold->via = found->accepted ? PT_VIA_ACCEPT : PT_VIA_SNAPSHOT;
+	hold->tuple = found->tuple;
+	hold->owner = found->owner;
+	hold->since = PT_UNKNOWN;
+	return hold;
+}
+
+static bool hold_has(const struct ledger *ledger, const struct hold *hold,
+		     const struct ledger_unit *unit)
+{
+	if (!unit->time_wait)
+		return hold->sock_open;
+	return holds_tw_find(&ledger->holds, hold, unit->tw, &unit->tuple);
+}
+
+bool ledger_knows(struct ledger *ledger, const struct ledger_unit *unit)
+{
+	struct port_state *port;
+
+	return holds_known(&ledger->holds, &unit->space, unit->port, unit->sock, unit->tw, &port);
+}
+
+bool ledger_has(struct ledger *ledger, const struct ledger_unit *unit)
+{
+	struct port_state *port;
+	struct hold *hold =
+		holds_known(&ledger->holds, &unit->space, unit->port, unit->sock, unit->tw, &port);
+
+	return hold && hold_has(ledger, hold, unit);
+}
+
+static void tell_found(struct ledger *ledger, const struct pt_rec_head *head,
+		       const struct hold *hold, struct port_state *port, enum pt_event_type type,
+		       bool fin_wait2)
+{
+	struct pt_event ev;
+
+	state_event_of_hold(&ev, head, hold, type);
+	ev.holders = state_holders(ledger, port);
+	ev.fin_wait2 = fin_wait2;
+	if (type == PT_EV_ALLOC)
+		state_event_reuse(ledger, port, false, &ev);
+	state_emit(ledger, &ev);
+}
+
+static struct pt_rec_head head_of(const struct pt_space *space, __u16 port, __u64 sock, __u64 ts)
+{
+	return (struct pt_rec_head){ .ts = ts,
+				     .sock = sock,
+				     .netns_cookie = space->netns_cookie,
+				     .netns = space->netns,
+				     .port = port,
+				     .proto = space->proto };
+}
+
+static int found_tw(struct ledger *ledger, const struct ledger_unit *found, struct hold *hold)
+{
+	struct tw *tw = holds_tw_add(&ledger->holds, hold);
+
+	if (!tw)
+		return -ENOMEM;
+	tw->sock = found->tw;
+	tw->tuple = found->tuple;
+	return 0;
+}
+
+/* Not where another socket may have the address by now, which is its identity there. */
+static bool is_on_its_way_out(struct ledger *ledger, const struct ledger_unit *found, __u64 ts)
+{
+	return pt_space_has_cookies(&found->space) && !found->time_wait &&
+	       state_just_released(ledger, found->sock, found->port, ts);
+}
+
+int ledger_found(struct ledger *ledger, const struct ledger_unit *found, __u64 ts)
+{
+	struct pt_rec_head head = head_of(&found->space, found->port, found->sock ?: found->tw, ts);
+	struct port_state *port;
+	struct hold *hold = holds_known(&ledger->holds, &found->space, found->port, found->sock,
+					found->tw, &port);
+
+	if ((hold && hold_has(ledger, hold, found)) || is_on_its_way_out(ledger, found, ts))
+		return 0;
+	if (!hold) {
+		port = holds_port(&ledger->holds, &found->space, found->port);
+		hold = port ? found_hold(ledger, found, port) : NULL;
+		if (!hold)
+			return -ENOMEM;
+		tell_found(ledger, &head, hold, port, PT_EV_ALLOC, false);
+	}
+	hold->sock_open |= !found->time_wait;
+	if (!found->time_wait)
+		return 0;
+	if (found_tw(ledger, found, hold))
+		return -ENOMEM;
+	tell_found(ledger, &head, hold, port, PT_EV_TIME_WAIT, found->fin_wait2);
+	return 0;
+}
+
+/* ---- held against a dump ----------------------------------------------------- */
+
+static struct ledger_unit unit_of(const struct pt_space *space, __u16 port, const struct hold *hold,
+				  const struct tw *tw)
+{
+	struct ledger_unit unit = { .space = *space,
+				    .family = hold->family,
+				    .port = port,
+				    .tuple = tw ? tw->tuple : hold->tuple,
+				    .sock = hold->sock,
+				    .tw = tw ? tw->sock : 0,
+				    .owner = hold->owner,
+				    .time_wait = tw,
+				    .accepted = hold->via == PT_VIA_ACCEPT,
+				    .via = hold->via,
+				    .since = hold->since };
+
+	/* where a socket is known by its address, that of a found TIME_WAIT stands in for it */
+	if (unit.tw && unit.tw == unit.sock)
+		unit.sock = 0;
+	return unit;
+}
+
+struct visit {
+	struct ledger *ledger;
+	ledger_unit_fn fn;
+	ledger_keep_fn keep;
+	void *data;
+	__u64 ts;
+};
+
+static void each_unit(void *data, const struct pt_space *space, __u16 number,
+		      struct port_state *port, struct hold *hold)
+{
+	const struct visit *visit = data;
+	struct ledger_unit unit = unit_of(space, number, hold, NULL);
+	const struct tw *tw;
+
+	(void)port;
+	if (hold->sock_open)
+		visit->fn(visit->data, &unit);
+	for (__u32 i = hold->tws; (tw = holds_tw_at(&visit->ledger->holds, i)); i = tw->next) {
+		unit = unit_of(space, number, hold, tw);
+		visit->fn(visit->data, &unit);
+	}
+}
+
+void ledger_each(struct ledger *ledger, ledger_unit_fn fn, void *data)
+{
+	struct visit visit = { .ledger = ledger, .fn = fn, .data = data };
+
+	holds_each(&ledger->holds, each_unit, &visit);
+}
+
+static void sweep_one(void *data, const struct pt_space *space, __u16 number,
+		      struct port_state *port, struct hold *hold)
+{
+	const struct visit *visit = data;
+	struct pt_rec_head head = head_of(space, number, hold->sock, visit->ts);
+	struct ledger_unit unit = unit_of(space, number, hold, NULL);
+	struct tw *tw;
+
+	if (hold->sock_open && !visit->keep(visit->data, &unit))
+		hold->sock_open = false;
+	for (__u32 next, i = hold->tws; (tw = holds_tw_at(&visit->ledger->holds, i)); i = next) {
+		next = tw->next;
+		unit = unit_of(space, number, hold, tw);
+		if (!visit->keep(visit->data, &unit))
+			holds_tw_drop(&visit->ledger->holds, hold, tw);
+	}
+	if (!hold->sock_open && !hold->tws)
+		state_end_hold(visit->ledger, &head, port, hold, PT_END_UNKNOWN);
+}
+
+void ledger_sweep(struct ledger *ledger, ledger_keep_fn keep, void *data, __u64 ts)
+{
+	struct visit visit = { .ledger = ledger, .keep = keep, .data = data, .ts = ts };
+
+	holds_each(&ledger->holds, sweep_one, &visit);
+}
+
+void ledger_doubt(struct ledger *ledger)
+{
+	ledger->uncertain = true;
+}
+
+void ledger_certain(struct ledger *ledger, __u64 ts)
+{
+	ledger->uncertain = false;
+	ledger->certain_since = ts;
+}

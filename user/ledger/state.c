@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "user/ledger/state.h"
+
+#include "user/base/index.h"
+
+/* A release is told before the kernel's tables show it: how long a dump may lag behind. */
+#define RELEASE_LAG_NS 1000000000ULL
+
+void state_emit(struct ledger *ledger, struct pt_event *ev)
+{
+	if (ev->ts < ledger->last_event_ts)
+		ev->ts = ledger->last_event_ts;
+	ledger->last_event_ts = ev->ts;
+	ev->realtime_offset = ledger->realtime_offset;
+	ledger->emit(ledger->data, ev);
+}
+
+/* ---- what an event says ------------------------------------------------------ */
+
+void state_event_tuple(struct pt_event *ev, const struct pt_tuple *tuple)
+{
+	memcpy(ev->laddr, tuple->laddr, sizeof(ev->laddr));
+	if (!state_has_remote(tuple))
+		return;
+	memcpy(ev->raddr, tuple->raddr, sizeof(ev->raddr));
+	ev->rport = tuple->rport;
+}
+
+/* On a kernel without cookies a socket's identity is its address: no user's business. */
+static __u64 cookie_of(const struct pt_rec_head *head, __u64 sock)
+{
+	struct pt_space space = state_space(head);
+
+	return pt_space_has_cookies(&space) ? sock : 0;
+}
+
+void state_event(struct pt_event *ev, const struct pt_rec_head *head, enum pt_event_type type)
+{
+	*ev = (struct pt_event){
+		.type = type,
+		.ts = head->ts,
+		.space = state_space(head),
+		.family = head->family,
+		.port = head->port,
+		.sock = cookie_of(head, head->sock),
+		.search_ns = PT_UNKNOWN,
+		.holders = PT_UNKNOWN,
+		.reuse_ns = PT_UNKNOWN,
+		.blockers_total = PT_UNKNOWN,
+		.open_ns = PT_UNKNOWN,
+		.held_ns = PT_UNKNOWN,
+	};
+}
+
+void state_event_of_hold(struct pt_event *ev, const struct pt_rec_head *head,
+			 const struct hold *hold, enum pt_event_type type)
+{
+	state_event(ev, head, type);
+	ev->space.vrf = hold->vrf;
+	ev->family = hold->family;
+	ev->sock = cookie_of(head, hold->sock);
+	ev->via = hold->via;
+	ev->owner = hold->owner;
+	state_event_tuple(ev, &hold->tuple);
+}
+
+void state_event_reuse(const struct ledger *ledger, const struct port_state *port, bool from_tw,
+		       struct pt_event *ev)
+{
+	if (ledger->uncertain)
+		ev->reuse = PT_REUSE_UNKNOWN;
+	else if (from_tw)
+		ev->reuse = PT_REUSE_TIME_WAIT;
+	else if (port->holders > 1)
+		ev->reuse = PT_REUSE_SHARED;
+	else if (port->free_since > ledger->certain_since)
+		ev->reuse = PT_REUSE_CLEAN;
+	else if (ledger->certain_since)
+		ev->reuse = PT_REUSE_UNKNOWN; /* a loss lies between */
+	else
+		ev->reuse = PT_REUSE_FIRST;
+	if (ev->reuse == PT_REUSE_CLEAN)
+		ev->reuse_ns = state_elapsed(port->free_since, ev->ts);
+	if (ev->reuse == PT_REUSE_UNKNOWN)
+		return;
+	ev->prev_known = port->prev_known;
+	ev->prev_pid = port->prev_pid;
+	memcpy(ev->prev_comm, port->prev_comm, PT_COMM_LEN);
+}
+
+__u64 state_holders(const struct ledger *ledger, const struct port_state *port)
+{
+	return ledger->uncertain ? PT_UNKNOWN : port->holders;
+}
+
+/* ---- the end of a hold ------------------------------------------------------- */
+
+/*
+ * A port that the kernel chose goes with the connection. A named one stays: that
+ * its connection is over is told by CLOSED or a TIME_WAIT, unless it was missed.
+ */
+static __u64 open_ns(const struct hold *hold, __u64 held_ns)
+{
+	if (hold->open_until)
+		return state_elapsed(hold->since, hold->open_until);
+	return hold->connected && pt_via_ephemeral(hold->via) != 1 ? PT_UNKNOWN : held_ns;
+}
+
+static void add_orphan(struct ledger *ledger, const struct pt_event *ev)
+{
+	unsigned int place = ledger->orphans_first + ledger->orphans_count;
+
+	if (ledger->orphans_count == LEDGER_ORPHANS_MAX) {
+		ledger->counts.unlooked++;
+		return;
+	}
+	ledger->orphans[place % LEDGER_ORPHANS_MAX] =
+		(struct ledger_orphan){ ev->space, ev->port, ev->owner };
+	ledger->orphans_count++;
+}
+
+void state_end_hold(struct ledger *ledger, const struct pt_rec_head *head, struct port_state *port,
+		    struct hold *hold, enum pt_end end)
+{
+	bool listened = hold->listened;
+	struct pt_event ev;
+
+	state_event_of_hold(&ev, head, hold, PT_EV_FREE);
+	ev.end = end;
+	/* found gone: since when is not known */
+	ev.held_ns = end == PT_END_UNKNOWN ? PT_UNKNOWN : state_elapsed(hold->since, head->ts);
+	ev.open_ns = open_ns(hold, ev.held_ns);
+	port->prev_known = hold->owner.known;
+	port->prev_pid = hold->owner.pid;
+	memcpy(port->prev_comm, hold->owner.comm, PT_COMM_LEN);
+	holds_remove(&ledger->holds, port, hold);
+	if (!port->holders)
+		port->free_since = head->ts;
+	ev.holders = state_holders(ledger, port);
+	state_emit(ledger, &ev);
+	if (listened)
+		add_orphan(ledger, &ev);
+}
+
+static __u32 recent_slot(__u64 sock)
+{
+	return index_hash(sock) & (RECENT - 1);
+}
+
+void state_socket_goes(struct ledger *ledger, const struct pt_rec_head *head, struct hold *hold)
+{
+	ledger->recent[recent_slot(head->sock)] =
+		(struct release){ head->sock, head->ts, head->port };
+	hold->sock_open = false;
+}
+
+bool state_just_released(const struct ledger *ledger, __u64 sock, __u16 port, __u64 ts)
+{
+	const struct release *release = &ledger->recent[recent_slot(sock)];
+
+	return release->sock == sock && release->port == port &&
+	       state_elapsed(release->ts, ts) < RELEASE_LAG_NS;
+}

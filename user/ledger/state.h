@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a ledger is inside, and what all of its parts do: how an event of a hold is
+ * made, how a hold ends. Private to ledger.c, found.c and state.c.
+ */
+#ifndef PORTTRACE_LEDGER_STATE_H
+#define PORTTRACE_LEDGER_STATE_H
+
+#include <string.h>
+
+#include "user/ledger/holds.h"
+#include "user/ledger/ledger.h"
+
+#define RECENT 4096 /* powers of two; a collision forgets one */
+#define BOUND 65536
+
+struct release {
+	__u64 sock;
+	__u64 ts;
+	__u16 port;
+};
+
+struct binding {
+	__u64 sock;
+	__u16 port;
+};
+
+struct ledger {
+	ledger_emit emit;
+	void *data;
+	struct holds holds;
+	struct ledger_counts counts;
+	__u32 lost_stamp;     /* head.lost of the last record */
+	__u64 last_record_ts; /* raw */
+	__u64 realtime_offset;
+	__u64 last_event_ts; /* what users saw last; never goes back */
+	bool uncertain;	     /* records are missing: who holds what is not known */
+	struct pt_blocker blockers[PT_BLOCKERS_MAX]; /* of the last refusal */
+	struct ledger_orphan orphans[LEDGER_ORPHANS_MAX];
+	unsigned int orphans_first, orphans_count;
+	__u64 certain_since; /* the last resync, CLOCK_BOOTTIME, ns; 0: none */
+	struct release recent[RECENT];
+	__u64 searched_at;	     /* CLOCK_BOOTTIME, ns */
+	struct binding bound[BOUND]; /* where each socket was last seen to get a port */
+};
+
+/* Clocks of two CPUs can differ by a little: never a negative time. */
+static inline __u64 state_elapsed(__u64 from, __u64 to)
+{
+	if (from == PT_UNKNOWN)
+		return PT_UNKNOWN;
+	return to > from ? to - from : 0;
+}
+
+static inline struct pt_space state_space(const struct pt_rec_head *head)
+{
+	return (struct pt_space){ .netns_cookie = head->netns_cookie,
+				  .netns = head->netns,
+				  .vrf = head->vrf,
+				  .proto = head->proto };
+}
+
+static inline bool state_has_remote(const struct pt_tuple *tuple)
+{
+	return tuple->rport && !pt_addr_is_any(tuple->raddr);
+}
+
+/* To whom the ledger tells it; ts is raised to that of the event before. */
+void state_emit(struct ledger *ledger, struct pt_event *ev);
+
+/* An event of what the record is about, what is not known of it unknown. */
+void state_event(struct pt_event *ev, const struct pt_rec_head *head, enum pt_event_type type);
+void state_event_tuple(struct pt_event *ev, const struct pt_tuple *tuple);
+
+/* An event of a hold, told by a record of its socket or of its TIME_WAIT. */
+void state_event_of_hold(struct pt_event *ev, const struct pt_rec_head *head,
+			 const struct hold *hold, enum pt_event_type type);
+
+/* What was known of the port before this allocation. */
+void state_event_reuse(const struct ledger *ledger, const struct port_state *port, bool from_tw,
+		       struct pt_event *ev);
+
+__u64 state_holders(const struct ledger *ledger, const struct port_state *port);
+
+/* Of the hold's last thing: the hold is forgotten, and the event sent. */
+void state_end_hold(struct ledger *ledger, const struct pt_rec_head *head, struct port_state *port,
+		    struct hold *hold, enum pt_end end);
+
+/* The socket itself holds no more. */
+void state_socket_goes(struct ledger *ledger, const struct pt_rec_head *head, struct hold *hold);
+
+/* Whether that was told of it, within the second before ts. */
+bool state_just_released(const struct ledger *ledger, __u64 sock, __u16 port, __u64 ts);
+
+#endif /* PORTTRACE_LEDGER_STATE_H */
