@@ -4,6 +4,68 @@
 
 #include "user/ledger/state.h"
 
+/* ---- units as rows ----------------------------------------------------------- */
+
+static void tap_plain(struct ledger *ledger, __u8 kind, __u64 ts)
+{
+	struct pt_rec_journal row = {
+		.head = { .kind = kind, .version = PT_ABI_VERSION, .size = sizeof(row), .ts = ts }
+	};
+
+	state_tap(ledger, &row.head);
+}
+
+static void tap_unit(struct ledger *ledger, __u8 kind, const struct ledger_unit *unit, __u64 ts)
+{
+	struct pt_rec_journal row = {
+		.head = { .kind = kind,
+			  .version = PT_ABI_VERSION,
+			  .size = sizeof(row),
+			  .ts = ts,
+			  .sock = unit->sock,
+			  .netns_cookie = unit->space.netns_cookie,
+			  .netns = unit->space.netns,
+			  .vrf = unit->space.vrf,
+			  .port = unit->port,
+			  .proto = unit->space.proto,
+			  .family = unit->family },
+		.tuple = unit->tuple,
+		.tw = unit->tw,
+	};
+
+	if (!ledger->tap)
+		return;
+	row.head.flags =
+		(unit->owner.known ? PT_J_OWNER : 0) |
+		(unit->owner.known && unit->owner.kernel ? PT_J_KTHREAD : 0) |
+		(unit->listening ? PT_J_LISTENING : 0) | (unit->time_wait ? PT_J_TIME_WAIT : 0) |
+		(unit->fin_wait2 ? PT_J_FIN_WAIT2 : 0) | (unit->accepted ? PT_J_ACCEPTED : 0);
+	if (unit->owner.known)
+		row.task = state_task(&unit->owner);
+	state_tap(ledger, &row.head);
+}
+
+static struct ledger_unit unit_of_row(const struct pt_rec_journal *row)
+{
+	__u32 flags = row->head.flags;
+	struct ledger_unit unit = {
+		.space = state_space(&row->head),
+		.family = row->head.family,
+		.port = row->head.port,
+		.tuple = row->tuple,
+		.sock = row->head.sock,
+		.tw = row->tw,
+		.listening = flags & PT_J_LISTENING,
+		.time_wait = flags & PT_J_TIME_WAIT,
+		.fin_wait2 = flags & PT_J_FIN_WAIT2,
+		.accepted = flags & PT_J_ACCEPTED,
+	};
+
+	if (flags & PT_J_OWNER)
+		unit.owner = state_owner(&row->task, flags & PT_J_KTHREAD);
+	return unit;
+}
+
 /* ---- from before the trace --------------------------------------------------- */
 
 static struct hold *found_hold(struct ledger *ledger, const struct ledger_unit *found,
@@ -99,6 +161,7 @@ int ledger_found(struct ledger *ledger, const struct ledger_unit *found, __u64 t
 
 	if ((hold && hold_has(ledger, hold, found)) || is_on_its_way_out(ledger, found, ts))
 		return 0;
+	tap_unit(ledger, PT_JR_FOUND, found, ts);
 	if (!hold) {
 		port = holds_port(&ledger->holds, &found->space, found->port);
 		hold = port ? found_hold(ledger, found, port) : NULL;
@@ -130,7 +193,8 @@ static struct ledger_unit unit_of(const struct pt_space *space, __u16 port, cons
 				    .time_wait = tw,
 				    .accepted = hold->via == PT_VIA_ACCEPT,
 				    .via = hold->via,
-				    .since = hold->since };
+				    .since = hold->since,
+				    .closed = hold->open_until };
 
 	/* where a socket is known by its address, that of a found TIME_WAIT stands in for it */
 	if (unit.tw && unit.tw == unit.sock)
@@ -177,13 +241,17 @@ static void sweep_one(void *data, const struct pt_space *space, __u16 number,
 	struct ledger_unit unit = unit_of(space, number, hold, NULL);
 	struct tw *tw;
 
-	if (hold->sock_open && !visit->keep(visit->data, &unit))
+	if (hold->sock_open && !visit->keep(visit->data, &unit)) {
+		tap_unit(visit->ledger, PT_JR_GONE, &unit, visit->ts);
 		hold->sock_open = false;
+	}
 	for (__u32 next, i = hold->tws; (tw = holds_tw_at(&visit->ledger->holds, i)); i = next) {
 		next = tw->next;
 		unit = unit_of(space, number, hold, tw);
-		if (!visit->keep(visit->data, &unit))
-			holds_tw_drop(&visit->ledger->holds, hold, tw);
+		if (visit->keep(visit->data, &unit))
+			continue;
+		tap_unit(visit->ledger, PT_JR_GONE, &unit, visit->ts);
+		holds_tw_drop(&visit->ledger->holds, hold, tw);
 	}
 	if (!hold->sock_open && !hold->tws)
 		state_end_hold(visit->ledger, &head, port, hold, PT_END_UNKNOWN);
@@ -194,15 +262,78 @@ void ledger_sweep(struct ledger *ledger, ledger_keep_fn keep, void *data, __u64 
 	struct visit visit = { .ledger = ledger, .keep = keep, .data = data, .ts = ts };
 
 	holds_each(&ledger->holds, sweep_one, &visit);
+	tap_plain(ledger, PT_JR_SWEEP, ts);
 }
 
 void ledger_doubt(struct ledger *ledger)
 {
 	ledger->uncertain = true;
+	tap_plain(ledger, PT_JR_DOUBT, 0);
 }
 
 void ledger_certain(struct ledger *ledger, __u64 ts)
 {
 	ledger->uncertain = false;
 	ledger->certain_since = ts;
+	tap_plain(ledger, PT_JR_CERTAIN, ts);
+}
+
+/* ---- the same from a recording ------------------------------------------------ */
+
+static void tw_goes(struct ledger *ledger, struct hold *hold, const struct ledger_unit *unit)
+{
+	struct tw *tw;
+
+	for (__u32 next, i = hold->tws; (tw = holds_tw_at(&ledger->holds, i)); i = next) {
+		next = tw->next;
+		if (tw->sock == unit->tw && !memcmp(&tw->tuple, &unit->tuple, sizeof(tw->tuple)))
+			holds_tw_drop(&ledger->holds, hold, tw);
+	}
+}
+
+/* What the sweep that is told next finds empty. */
+static void unit_goes(struct ledger *ledger, const struct ledger_unit *unit)
+{
+	struct port_state *port = holds_port(&ledger->holds, &unit->space, unit->port);
+	__u64 sock = unit->sock ?: unit->tw;
+	struct hold *hold;
+
+	for (__u32 i = port ? port->first : 0; (hold = holds_at(&ledger->holds, i));
+	     i = hold->next) {
+		if (hold->sock != sock)
+			continue;
+		if (unit->time_wait)
+			tw_goes(ledger, hold, unit);
+		else
+			hold->sock_open = false;
+	}
+}
+
+static bool keep_all(void *data, const struct ledger_unit *unit)
+{
+	(void)data;
+	(void)unit;
+	return true;
+}
+
+int found_take(struct ledger *ledger, const struct pt_rec_journal *rec)
+{
+	struct ledger_unit unit = unit_of_row(rec);
+
+	switch (rec->head.kind) {
+	case PT_JR_FOUND:
+		return ledger_found(ledger, &unit, rec->head.ts);
+	case PT_JR_GONE:
+		unit_goes(ledger, &unit);
+		return 0;
+	case PT_JR_SWEEP:
+		ledger_sweep(ledger, keep_all, NULL, rec->head.ts);
+		return 0;
+	case PT_JR_DOUBT:
+		ledger_doubt(ledger);
+		return 0;
+	default:
+		ledger_certain(ledger, rec->head.ts);
+		return 0;
+	}
 }

@@ -74,19 +74,18 @@ static struct space *space_first(struct holds *holds, const struct pt_space *id)
 static struct space *space_get(struct holds *holds, const struct pt_space *id)
 {
 	struct space *first = space_first(holds, id);
-	struct space *space = first;
+	struct space *space = first, *last = NULL;
 
-	while (space && space->id.vrf != id->vrf)
-		space = space->next_vrf;
+	for (; space && space->id.vrf != id->vrf; space = space->next_vrf)
+		last = space;
 	if (space)
 		return space;
 	space = calloc(1, sizeof(*space));
 	if (!space)
 		return NULL;
 	space->id = *id;
-	if (first) {
-		space->next_vrf = first->next_vrf;
-		first->next_vrf = space;
+	if (last) {
+		last->next_vrf = space;
 	} else if (space_add_first(holds, space)) {
 		free(space);
 		return NULL;
@@ -107,17 +106,22 @@ struct port_state *holds_port(struct holds *holds, const struct pt_space *id, __
 	return *page ? &(*page)[port % PORTS_PER_PAGE] : NULL;
 }
 
-struct hold *holds_add(struct holds *holds, struct port_state *port)
+__u32 holds_add_behind(struct holds *holds, struct port_state *port, __u32 last)
 {
 	__u32 number = pool_take(&holds->pool);
-	struct hold *hold = holds_at(holds, number);
+	__u32 *link = last ? &holds_at(holds, last)->next : &port->first;
 
-	if (!hold)
-		return NULL;
-	hold->next = port->first;
-	port->first = number;
+	if (!number)
+		return 0;
+	holds_at(holds, number)->next = *link;
+	*link = number;
 	port->holders++;
-	return hold;
+	return number;
+}
+
+struct hold *holds_add(struct holds *holds, struct port_state *port)
+{
+	return holds_at(holds, holds_add_behind(holds, port, 0));
 }
 
 static void tw_clear(struct holds *holds, struct hold *hold)
@@ -278,33 +282,46 @@ void holds_tw_remove(struct holds *holds, struct hold *hold, __u64 tw)
 	}
 }
 
-static void each_of_port(struct holds *holds, const struct pt_space *space, __u16 number,
-			 struct port_state *port, holds_fn fn, void *data)
-{
-	struct hold *hold;
-
-	for (__u32 next, i = port->first; (hold = holds_at(holds, i)); i = next) {
-		next = hold->next;
-		fn(data, space, number, port, hold);
-	}
-}
-
-static void each_of_space(struct holds *holds, struct space *space, holds_fn fn, void *data)
+static void each_port_of_space(struct space *space, holds_port_fn fn, void *data)
 {
 	for (unsigned int number = 0; number < 65536; number++) {
 		struct port_state *page = space->pages[number / PORTS_PER_PAGE];
 
 		if (page)
-			each_of_port(holds, &space->id, (__u16)number,
-				     &page[number % PORTS_PER_PAGE], fn, data);
+			fn(data, &space->id, (__u16)number, &page[number % PORTS_PER_PAGE]);
 		else
 			number |= PORTS_PER_PAGE - 1;
 	}
 }
 
-void holds_each(struct holds *holds, holds_fn fn, void *data)
+void holds_each_port(struct holds *holds, holds_port_fn fn, void *data)
 {
 	for (__u32 i = 0; i < holds->spaces_count; i++)
 		for (struct space *space = holds->spaces[i]; space; space = space->next_vrf)
-			each_of_space(holds, space, fn, data);
+			each_port_of_space(space, fn, data);
+}
+
+struct each_hold {
+	struct holds *holds;
+	holds_fn fn;
+	void *data;
+};
+
+static void each_of_port(void *data, const struct pt_space *space, __u16 number,
+			 struct port_state *port)
+{
+	const struct each_hold *each = data;
+	struct hold *hold;
+
+	for (__u32 next, i = port->first; (hold = holds_at(each->holds, i)); i = next) {
+		next = hold->next;
+		each->fn(each->data, space, number, port, hold);
+	}
+}
+
+void holds_each(struct holds *holds, holds_fn fn, void *data)
+{
+	struct each_hold each = { holds, fn, data };
+
+	holds_each_port(holds, each_of_port, &each);
 }

@@ -81,6 +81,12 @@ static inline struct tw *holds_tw_at(const struct holds *holds, __u32 number)
 /* A new, zeroed hold of the port, counted. NULL if there is no memory. */
 struct hold *holds_add(struct holds *holds, struct port_state *port);
 
+/*
+ * The same behind the port's hold of that number, 0: before all. Returns its number,
+ * 0 if there is no memory.
+ */
+__u32 holds_add_behind(struct holds *holds, struct port_state *port, __u32 last);
+
 /* Forgets a hold of the port and its TIME_WAITs. */
 void holds_remove(struct holds *holds, struct port_state *port, struct hold *hold);
 
@@ -90,6 +96,11 @@ void holds_remove(struct holds *holds, struct port_state *port, struct hold *hol
 typedef void (*holds_fn)(void *data, const struct pt_space *space, __u16 number,
 			 struct port_state *port, struct hold *hold);
 void holds_each(struct holds *holds, holds_fn fn, void *data);
+
+/* Calls fn for every port that has, or had, a hold. */
+typedef void (*holds_port_fn)(void *data, const struct pt_space *space, __u16 number,
+			      struct port_state *port);
+void holds_each_port(struct holds *holds, holds_port_fn fn, void *data);
 
 /* The hold of that socket, while the socket itself still holds; or NULL. */
 struct hold *holds_of_sock(const struct holds *holds, const struct port_state *port, __u64 sock);

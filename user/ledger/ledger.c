@@ -12,6 +12,9 @@
 
 #define SEARCH_EVERY_NS 10000000ULL
 
+/* What a record's handler returns, if not a negative errno. */
+enum { IDLE, TAKEN }; /* it changed nothing; it did: it belongs into a recording */
+
 struct ledger *ledger_new(ledger_emit emit, void *data)
 {
 	struct ledger *ledger = calloc(1, sizeof(*ledger));
@@ -32,6 +35,12 @@ void ledger_free(struct ledger *ledger)
 	free(ledger);
 }
 
+void ledger_set_tap(struct ledger *ledger, ledger_tap tap, void *data)
+{
+	ledger->tap = tap;
+	ledger->tap_data = data;
+}
+
 void ledger_set_clock(struct ledger *ledger, __u64 realtime_offset)
 {
 	ledger->realtime_offset = realtime_offset;
@@ -47,34 +56,10 @@ bool ledger_next_orphan(struct ledger *ledger, struct ledger_orphan *orphan)
 	return true;
 }
 
-static struct pt_owner owner_of_task(const struct pt_rec_port *rec)
+static struct pt_owner owner_of(const struct pt_rec_port *rec)
 {
-	struct pt_owner owner = {
-		.known = true,
-		.kernel = rec->head.flags & PT_F_KTHREAD,
-		.pid = rec->task.pid,
-		.tid = rec->task.tid,
-		.uid = rec->task.uid,
-		.start = rec->task.start,
-		.cgroup = rec->task.cgroup,
-	};
-
-	memcpy(owner.comm, rec->task.comm, PT_COMM_LEN - 1);
-	memcpy(owner.thread, rec->task.thread, PT_COMM_LEN - 1);
-	return owner;
-}
-
-/* A subflow of MPTCP belongs to whom the first one of its connection does. */
-static struct pt_owner owner_of(struct ledger *ledger, const struct pt_rec_port *rec)
-{
-	struct pt_space space = state_space(&rec->head);
-	struct port_state *port;
-	const struct hold *kin;
-
-	if (!(rec->head.flags & PT_F_KIN))
-		return owner_of_task(rec);
-	kin = holds_known(&ledger->holds, &space, rec->kin.port, rec->kin.sock, 0, &port);
-	return kin ? kin->owner : (struct pt_owner){ .known = false };
+	return rec->head.flags & PT_F_KIN ? (struct pt_owner){ .known = false }
+					  : state_owner(&rec->task, rec->head.flags & PT_F_KTHREAD);
 }
 
 /*
@@ -92,16 +77,17 @@ static struct hold *find_hold(struct ledger *ledger, const struct pt_rec_head *h
 	return hold;
 }
 
-static void on_closed(struct ledger *ledger, const struct pt_rec_head *head)
+static int on_closed(struct ledger *ledger, const struct pt_rec_head *head)
 {
 	struct port_state *port;
 	struct hold *hold = find_hold(ledger, head, 0, &port);
 
 	if (!hold)
-		return;
+		return IDLE;
 	hold->listened |= head->flags & PT_F_LISTENED;
 	if (!hold->open_until)
 		hold->open_until = head->ts;
+	return TAKEN;
 }
 
 struct search {
@@ -126,7 +112,7 @@ static void search_one(void *data, const struct pt_space *space, __u16 number,
  */
 static __u16 port_of(struct ledger *ledger, const struct pt_rec_head *head)
 {
-	const struct binding *bound = &ledger->bound[index_hash(head->sock) & (BOUND - 1)];
+	const struct binding *bound = state_bound(ledger, head->sock);
 	struct search search = { .sock = head->sock, .proto = head->proto };
 
 	if (bound->sock == head->sock)
@@ -138,21 +124,18 @@ static __u16 port_of(struct ledger *ledger, const struct pt_rec_head *head)
 	return search.port;
 }
 
-static void on_release(struct ledger *ledger, const struct pt_rec_head *told)
+static int on_release(struct ledger *ledger, const struct pt_rec_head *head)
 {
-	struct pt_rec_head at = *told, *head = &at;
 	struct port_state *port;
-	struct hold *hold;
+	struct hold *hold = find_hold(ledger, head, 0, &port);
 
-	if (!at.port)
-		at.port = port_of(ledger, told);
-	hold = find_hold(ledger, head, 0, &port);
 	if (!hold)
-		return;
+		return IDLE;
 	state_socket_goes(ledger, head, hold);
 	hold->listened |= head->flags & PT_F_LISTENED;
 	if (!hold->tws)
 		state_end_hold(ledger, head, port, hold, PT_END_CLOSE);
+	return TAKEN;
 }
 
 /* ---- TIME_WAIT --------------------------------------------------------------- */
@@ -167,7 +150,7 @@ static int on_tw_begin(struct ledger *ledger, const struct pt_rec_head *head)
 	struct tw *tw;
 
 	if (!hold)
-		return 0;
+		return IDLE;
 	/* a dump may have come between the kernel's doing and this record */
 	tw = holds_tw_find(&ledger->holds, hold, rec->tw, &rec->tuple);
 	found = tw;
@@ -182,13 +165,13 @@ static int on_tw_begin(struct ledger *ledger, const struct pt_rec_head *head)
 	if (head->flags & PT_F_SOCK_GONE)
 		state_socket_goes(ledger, head, hold);
 	if (found)
-		return 0;
+		return TAKEN;
 	state_event_of_hold(&ev, head, hold, PT_EV_TIME_WAIT);
 	ev.open_ns = state_elapsed(hold->since, hold->open_until);
 	ev.fin_wait2 = head->flags & PT_F_FIN_WAIT2;
 	ev.holders = state_holders(ledger, port);
 	state_emit(ledger, &ev);
-	return 0;
+	return TAKEN;
 }
 
 static enum pt_end tw_end_reason(const struct pt_rec_head *head)
@@ -206,17 +189,18 @@ static void tw_is_gone(struct ledger *ledger, const struct pt_rec_head *head,
 		state_end_hold(ledger, head, port, hold, end);
 }
 
-static void on_tw_end(struct ledger *ledger, const struct pt_rec_head *head)
+static int on_tw_end(struct ledger *ledger, const struct pt_rec_head *head)
 {
 	const struct pt_rec_tw_end *rec = decode_tw_end(head);
 	struct port_state *port;
 	struct hold *hold = find_hold(ledger, head, rec->tw, &port);
 
 	if (!hold)
-		return;
+		return IDLE;
 	/* its allocation comes yet where only the exit of connect() tells it */
 	port->taker = rec->taker;
 	tw_is_gone(ledger, head, port, hold, rec->tw, tw_end_reason(head));
+	return TAKEN;
 }
 
 static bool same_tuple(const struct pt_tuple *old, const struct pt_tuple *new, __u32 vrf)
@@ -260,11 +244,13 @@ static void hold_connects(struct hold *hold, const struct pt_tuple *tuple)
 }
 
 /* Told already, by the first witness or by bind(): at most its peer is new. */
-static void alloc_again(struct ledger *ledger, const struct pt_rec_port *rec, struct hold *hold)
+static int alloc_again(struct ledger *ledger, const struct pt_rec_port *rec, struct hold *hold)
 {
 	ledger->counts.repeated++;
-	if (state_has_remote(&rec->tuple))
-		hold_connects(hold, &rec->tuple);
+	if (!state_has_remote(&rec->tuple))
+		return IDLE;
+	hold_connects(hold, &rec->tuple);
+	return TAKEN;
 }
 
 static int alloc_new(struct ledger *ledger, const struct pt_rec_port *rec, struct port_state *port)
@@ -283,7 +269,7 @@ static int alloc_new(struct ledger *ledger, const struct pt_rec_port *rec, struc
 	hold->vrf = rec->head.vrf;
 	hold->via = rec->via;
 	hold->tuple = rec->tuple;
-	hold->owner = owner_of(ledger, rec);
+	hold->owner = owner_of(rec);
 	hold->since = rec->head.flags & PT_F_LATE ? PT_UNKNOWN : rec->head.ts;
 	state_event_of_hold(&ev, &rec->head, hold, PT_EV_ALLOC);
 	if (rec->head.flags & PT_F_SEARCHED)
@@ -291,7 +277,22 @@ static int alloc_new(struct ledger *ledger, const struct pt_rec_port *rec, struc
 	ev.holders = state_holders(ledger, port);
 	state_event_reuse(ledger, port, from_tw, &ev);
 	state_emit(ledger, &ev);
-	return 0;
+	return TAKEN;
+}
+
+/* The socket let go of the port before this record, unseen. */
+static int ends_unseen(struct ledger *ledger, const struct pt_rec_head *head)
+{
+	struct pt_space space = state_space(head);
+	struct port_state *port;
+	struct hold *hold = holds_find(&ledger->holds, &space, head->port, head->sock, 0, &port);
+
+	if (!hold)
+		return IDLE;
+	hold->sock_open = false;
+	if (!hold->tws)
+		state_end_hold(ledger, head, port, hold, PT_END_UNKNOWN);
+	return TAKEN;
 }
 
 /*
@@ -300,23 +301,19 @@ static int alloc_new(struct ledger *ledger, const struct pt_rec_port *rec, struc
  */
 static void end_elsewhere(struct ledger *ledger, const struct pt_rec_head *head)
 {
-	struct binding *bound = &ledger->bound[index_hash(head->sock) & (BOUND - 1)];
+	struct binding *bound = state_bound(ledger, head->sock);
 	struct binding last = *bound;
-	struct pt_rec_head before = *head;
-	struct pt_space space = state_space(head);
-	struct port_state *port;
-	struct hold *hold;
+	struct pt_rec_journal end = { .head = *head };
 
 	*bound = (struct binding){ head->sock, head->port };
 	if (last.sock != head->sock || last.port == head->port)
 		return;
-	hold = holds_find(&ledger->holds, &space, last.port, last.sock, 0, &port);
-	if (!hold)
-		return;
-	before.port = last.port;
-	hold->sock_open = false;
-	if (!hold->tws)
-		state_end_hold(ledger, &before, port, hold, PT_END_UNKNOWN);
+	end.head.kind = PT_JR_END;
+	end.head.size = sizeof(end);
+	end.head.flags = 0;
+	end.head.port = last.port;
+	if (ends_unseen(ledger, &end.head) == TAKEN)
+		state_tap(ledger, &end.head);
 }
 
 static int on_alloc(struct ledger *ledger, const struct pt_rec_head *head)
@@ -329,15 +326,13 @@ static int on_alloc(struct ledger *ledger, const struct pt_rec_head *head)
 	if (!port)
 		return -ENOMEM;
 	hold = holds_of_sock(&ledger->holds, port, head->sock);
-	if (hold && head->flags & PT_F_SECOND) {
-		alloc_again(ledger, rec, hold);
-		return 0;
-	}
+	if (hold && head->flags & PT_F_SECOND)
+		return alloc_again(ledger, rec, hold);
 	/* nobody knew whether it was told, and it was: of a socket that lets go twice */
 	if (head->flags & PT_F_LATE &&
 	    state_just_released(ledger, head->sock, head->port, head->ts)) {
 		ledger->counts.repeated++;
-		return 0;
+		return IDLE;
 	}
 	end_elsewhere(ledger, head);
 	/* it got the port anew, so it had let go, unseen */
@@ -353,11 +348,12 @@ static int on_alloc(struct ledger *ledger, const struct pt_rec_head *head)
  * The kernel let the port's bucket go, so nobody holds it. Whoever the ledger
  * still has there let go unseen.
  */
-static void on_empty(struct ledger *ledger, const struct pt_rec_head *head)
+static int on_empty(struct ledger *ledger, const struct pt_rec_head *head)
 {
 	struct pt_space space = state_space(head);
 	struct port_state *port = holds_port(&ledger->holds, &space, head->port);
 	struct hold *hold;
+	int taken = IDLE;
 
 	ledger->counts.emptied++;
 	while (port && (hold = holds_at(&ledger->holds, port->first))) {
@@ -366,16 +362,20 @@ static void on_empty(struct ledger *ledger, const struct pt_rec_head *head)
 		else
 			ledger->counts.not_empty += !ledger->uncertain;
 		state_end_hold(ledger, head, port, hold, PT_END_UNKNOWN);
+		taken = TAKEN;
 	}
+	return taken;
 }
 
-static void on_connect(struct ledger *ledger, const struct pt_rec_head *head)
+static int on_connect(struct ledger *ledger, const struct pt_rec_head *head)
 {
 	struct port_state *port;
 	struct hold *hold = find_hold(ledger, head, 0, &port);
 
-	if (hold)
-		hold_connects(hold, &decode_tuple(head)->tuple);
+	if (!hold)
+		return IDLE;
+	hold_connects(hold, &decode_tuple(head)->tuple);
+	return TAKEN;
 }
 
 /* ---- refusal ----------------------------------------------------------------- */
@@ -443,7 +443,7 @@ static int on_fail(struct ledger *ledger, const struct pt_rec_head *head)
 	if (head->flags & PT_F_ROLLBACK)
 		roll_back(ledger, head);
 	ev.via = rec->via;
-	ev.owner = owner_of(ledger, rec);
+	ev.owner = owner_of(rec);
 	ev.error = -rec->error;
 	if (head->flags & PT_F_SEARCHED)
 		ev.search_ns = rec->search_ns;
@@ -455,22 +455,64 @@ static int on_fail(struct ledger *ledger, const struct pt_rec_head *head)
 		fail_set_blockers(ledger, rec, port, &ev);
 	}
 	state_emit(ledger, &ev);
-	return 0;
+	return TAKEN;
 }
 
 /* ---- records ----------------------------------------------------------------- */
 
-static void tell_loss(struct ledger *ledger, __u64 count, __u64 until)
+static void tell_loss(struct ledger *ledger, __u64 count, __u64 from, __u64 until)
 {
 	struct pt_event ev = { .type = PT_EV_LOST,
 			       .ts = until,
 			       .lost_count = count,
-			       .lost_from = ledger->last_record_ts,
+			       .lost_from = from,
 			       .lost_to = until };
+	struct pt_rec_journal row = { .head = { .kind = PT_JR_LOST,
+						.version = PT_ABI_VERSION,
+						.size = sizeof(row),
+						.ts = until },
+				      .numbers = { count, from } };
 
 	ledger->counts.lost += count;
 	ledger->uncertain = true;
 	state_emit(ledger, &ev);
+	state_tap(ledger, &row.head);
+}
+
+/*
+ * What others than the record's own port know, put into it; so that those of one
+ * port alone tell all of it. A subflow of MPTCP belongs to whom the first one of
+ * its connection does.
+ */
+static void settle_kin(struct ledger *ledger, struct pt_rec_port *rec)
+{
+	struct pt_space space = state_space(&rec->head);
+	struct port_state *port;
+	const struct hold *kin =
+		holds_known(&ledger->holds, &space, rec->kin.port, rec->kin.sock, 0, &port);
+
+	memset(&rec->task, 0, sizeof(rec->task));
+	if (!kin || !kin->owner.known)
+		return;
+	rec->head.flags &= ~(__u32)(PT_F_KIN | PT_F_KTHREAD);
+	rec->head.flags |= kin->owner.kernel ? PT_F_KTHREAD : 0;
+	rec->task = state_task(&kin->owner);
+}
+
+static const struct pt_rec_head *settle(struct ledger *ledger, const struct pt_rec_head *head,
+					struct pt_rec_port *copy)
+{
+	if (head->kind == PT_REC_RELEASE && !head->port) {
+		copy->head = *head;
+		copy->head.port = port_of(ledger, head);
+	} else if ((head->kind == PT_REC_ALLOC || head->kind == PT_REC_FAIL) &&
+		   head->flags & PT_F_KIN) {
+		*copy = *decode_port(head);
+		settle_kin(ledger, copy);
+	} else {
+		return head;
+	}
+	return &copy->head;
 }
 
 static int dispatch(struct ledger *ledger, const struct pt_rec_head *head)
@@ -481,25 +523,34 @@ static int dispatch(struct ledger *ledger, const struct pt_rec_head *head)
 	case PT_REC_FAIL:
 		return on_fail(ledger, head);
 	case PT_REC_CONNECT:
-		on_connect(ledger, head);
-		return 0;
+		return on_connect(ledger, head);
 	case PT_REC_CLOSED:
-		on_closed(ledger, head);
-		return 0;
+		return on_closed(ledger, head);
 	case PT_REC_RELEASE:
-		on_release(ledger, head);
-		return 0;
+		return on_release(ledger, head);
 	case PT_REC_TW_BEGIN:
 		return on_tw_begin(ledger, head);
 	case PT_REC_TW_END:
-		on_tw_end(ledger, head);
-		return 0;
+		return on_tw_end(ledger, head);
 	case PT_REC_EMPTY:
-		on_empty(ledger, head);
-		return 0;
+		return on_empty(ledger, head);
 	default:
-		return 0; /* decode_record() lets no other kind pass */
+		return IDLE; /* decode_record() lets no other kind pass */
 	}
+}
+
+static int take_record(struct ledger *ledger, const struct pt_rec_head *head)
+{
+	struct pt_rec_port copy;
+	int taken;
+
+	ledger->last_record_ts = head->ts;
+	ledger->counts.records++;
+	head = settle(ledger, head, &copy);
+	taken = dispatch(ledger, head);
+	if (taken == TAKEN)
+		state_tap(ledger, head);
+	return taken < 0 ? taken : 0;
 }
 
 int ledger_record(struct ledger *ledger, const struct pt_rec_head *head)
@@ -508,20 +559,50 @@ int ledger_record(struct ledger *ledger, const struct pt_rec_head *head)
 	__s32 lost = (__s32)(head->lost - ledger->lost_stamp);
 
 	if (lost > 0) {
-		tell_loss(ledger, (__u64)lost, head->ts);
+		tell_loss(ledger, (__u64)lost, ledger->last_record_ts, head->ts);
 		ledger->lost_stamp = head->lost;
 	}
-	ledger->last_record_ts = head->ts;
-	ledger->counts.records++;
-	return dispatch(ledger, head);
+	return take_record(ledger, head);
 }
 
 void ledger_lost(struct ledger *ledger, __u64 lost, __u64 now)
 {
 	if (lost <= ledger->counts.lost)
 		return;
-	tell_loss(ledger, lost - ledger->counts.lost, now);
+	tell_loss(ledger, lost - ledger->counts.lost, ledger->last_record_ts, now);
 	ledger->lost_stamp = (__u32)lost;
+}
+
+/* ---- a recording's rows ------------------------------------------------------ */
+
+static int take_journal(struct ledger *ledger, const struct pt_rec_journal *rec)
+{
+	const struct pt_rec_head *head = &rec->head;
+
+	switch (head->kind) {
+	case PT_JR_LOST:
+		tell_loss(ledger, rec->numbers[0], rec->numbers[1], head->ts);
+		return 0;
+	case PT_JR_END:
+		ends_unseen(ledger, head);
+		return 0;
+	case PT_JR_FOUND:
+	case PT_JR_GONE:
+	case PT_JR_SWEEP:
+	case PT_JR_DOUBT:
+	case PT_JR_CERTAIN:
+		return found_take(ledger, rec);
+	default:
+		return keyframe_take(ledger, rec);
+	}
+}
+
+int ledger_row(struct ledger *ledger, const struct pt_rec_head *row)
+{
+	ledger->replays = true;
+	/* losses have rows of their own */
+	return row->kind < PT_JR_FIRST ? take_record(ledger, row)
+				       : take_journal(ledger, decode_journal(row));
 }
 
 struct ledger_counts ledger_counts(const struct ledger *ledger)

@@ -25,6 +25,9 @@ struct ledger;
 /* Gets each event; ev and what it points to last for the call only. */
 typedef void (*ledger_emit)(void *data, const struct pt_event *ev);
 
+/* Gets each row that the ledger took, in order; row lasts for the call only. */
+typedef void (*ledger_tap)(void *data, const struct pt_rec_head *row);
+
 /* Returns NULL if there is no memory. The caller calls ledger_free(). */
 struct ledger *ledger_new(ledger_emit emit, void *data);
 void ledger_free(struct ledger *ledger);
@@ -34,6 +37,19 @@ void ledger_free(struct ledger *ledger);
  * Returns 0 or -ENOMEM (the record is then not in the ledger).
  */
 int ledger_record(struct ledger *ledger, const struct pt_rec_head *head);
+
+/*
+ * The same for a row of a recording: a record, or one of event/journal.h, that
+ * decode_row() passed. Rows that another ledger's tap was given bring this one to
+ * the same events; those of one port alone to the events of that port.
+ */
+int ledger_row(struct ledger *ledger, const struct pt_rec_head *row);
+
+/* From now on tap gets what the ledger takes, by whichever way; NULL: nobody. */
+void ledger_set_tap(struct ledger *ledger, ledger_tap tap, void *data);
+
+/* All that the ledger knows, as rows that bring an empty one to the same state. */
+void ledger_keyframe(struct ledger *ledger, ledger_tap fn, void *data);
 
 /* Goes into the events from then on: CLOCK_REALTIME minus CLOCK_BOOTTIME, ns, modulo 2^64. */
 void ledger_set_clock(struct ledger *ledger, __u64 realtime_offset);
@@ -56,7 +72,8 @@ struct ledger_unit {
 	bool accepted;	/* of a listener that is gone, whose owner owner is: via accept */
 	/* of the ledger only: */
 	__u8 via;
-	__u64 since; /* CLOCK_BOOTTIME, ns; PT_UNKNOWN */
+	__u64 since;  /* CLOCK_BOOTTIME, ns; PT_UNKNOWN */
+	__u64 closed; /* the same: its connection was over; 0: it is not */
 };
 
 /* A listener whose hold ended: what it accepted may hold its port on. */

@@ -26,6 +26,38 @@ void state_event_tuple(struct pt_event *ev, const struct pt_tuple *tuple)
 	ev->rport = tuple->rport;
 }
 
+struct pt_owner state_owner(const struct pt_task *task, bool kernel)
+{
+	struct pt_owner owner = {
+		.known = true,
+		.kernel = kernel,
+		.pid = task->pid,
+		.tid = task->tid,
+		.uid = task->uid,
+		.start = task->start,
+		.cgroup = task->cgroup,
+	};
+
+	memcpy(owner.comm, task->comm, PT_COMM_LEN - 1);
+	memcpy(owner.thread, task->thread, PT_COMM_LEN - 1);
+	return owner;
+}
+
+struct pt_task state_task(const struct pt_owner *owner)
+{
+	struct pt_task task = {
+		.pid = owner->pid,
+		.tid = owner->tid,
+		.uid = owner->uid,
+		.start = owner->start,
+		.cgroup = owner->cgroup,
+	};
+
+	memcpy(task.comm, owner->comm, PT_COMM_LEN);
+	memcpy(task.thread, owner->thread, PT_COMM_LEN);
+	return task;
+}
+
 /* On a kernel without cookies a socket's identity is its address: no user's business. */
 static __u64 cookie_of(const struct pt_rec_head *head, __u64 sock)
 {
@@ -158,6 +190,9 @@ bool state_just_released(const struct ledger *ledger, __u64 sock, __u16 port, __
 {
 	const struct release *release = &ledger->recent[recent_slot(sock)];
 
+	/* of a row that was decided when it was recorded */
+	if (ledger->replays)
+		return false;
 	return release->sock == sock && release->port == port &&
 	       state_elapsed(release->ts, ts) < RELEASE_LAG_NS;
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a ledger is inside, and what all of its parts do: how an event of a hold is
- * made, how a hold ends. Private to ledger.c, found.c and state.c.
+ * made, how a hold ends. Private to its parts.
  */
 #ifndef PORTTRACE_LEDGER_STATE_H
 #define PORTTRACE_LEDGER_STATE_H
 
 #include <string.h>
 
+#include "user/base/index.h"
+#include "user/event/journal.h"
 #include "user/ledger/holds.h"
 #include "user/ledger/ledger.h"
 
@@ -28,6 +30,8 @@ struct binding {
 struct ledger {
 	ledger_emit emit;
 	void *data;
+	ledger_tap tap;
+	void *tap_data;
 	struct holds holds;
 	struct ledger_counts counts;
 	__u32 lost_stamp;     /* head.lost of the last record */
@@ -42,6 +46,10 @@ struct ledger {
 	struct release recent[RECENT];
 	__u64 searched_at;	     /* CLOCK_BOOTTIME, ns */
 	struct binding bound[BOUND]; /* where each socket was last seen to get a port */
+	bool replays;		     /* rows of another ledger */
+	/* While a keyframe is taken: where the next hold and TIME_WAIT belong. */
+	struct port_state *loaded_port;
+	__u32 loaded_hold;
 };
 
 /* Clocks of two CPUs can differ by a little: never a negative time. */
@@ -59,6 +67,22 @@ static inline struct pt_space state_space(const struct pt_rec_head *head)
 				  .vrf = head->vrf,
 				  .proto = head->proto };
 }
+
+/* Where the socket was last seen to get a port, or another one with the same hash. */
+static inline struct binding *state_bound(struct ledger *ledger, __u64 sock)
+{
+	return &ledger->bound[index_hash(sock) & (BOUND - 1)];
+}
+
+/* To whom records the ledger, now that it took this. */
+static inline void state_tap(const struct ledger *ledger, const struct pt_rec_head *row)
+{
+	if (ledger->tap)
+		ledger->tap(ledger->tap_data, row);
+}
+
+struct pt_owner state_owner(const struct pt_task *task, bool kernel);
+struct pt_task state_task(const struct pt_owner *owner);
 
 static inline bool state_has_remote(const struct pt_tuple *tuple)
 {
@@ -91,5 +115,9 @@ void state_socket_goes(struct ledger *ledger, const struct pt_rec_head *head, st
 
 /* Whether that was told of it, within the second before ts. */
 bool state_just_released(const struct ledger *ledger, __u64 sock, __u16 port, __u64 ts);
+
+/* Rows of these kinds, for ledger_row(). Return 0 or -ENOMEM. */
+int found_take(struct ledger *ledger, const struct pt_rec_journal *rec);    /* found.c */
+int keyframe_take(struct ledger *ledger, const struct pt_rec_journal *rec); /* keyframe.c */
 
 #endif /* PORTTRACE_LEDGER_STATE_H */

@@ -75,6 +75,26 @@ void pipeline_record(struct pipeline *pipeline, const void *record, size_t size)
 	keep_error(pipeline, err ?: ledger_record(pipeline->ledger, head));
 }
 
+void pipeline_row(struct pipeline *pipeline, const struct pt_rec_head *row)
+{
+	keep_error(pipeline, ledger_row(pipeline->ledger, row));
+}
+
+void pipeline_set_tap(struct pipeline *pipeline, ledger_tap tap, void *data)
+{
+	ledger_set_tap(pipeline->ledger, tap, data);
+}
+
+void pipeline_keyframe(struct pipeline *pipeline, ledger_tap fn, void *data)
+{
+	ledger_keyframe(pipeline->ledger, fn, data);
+}
+
+void pipeline_each(struct pipeline *pipeline, ledger_unit_fn fn, void *data)
+{
+	ledger_each(pipeline->ledger, fn, data);
+}
+
 void pipeline_replay(struct pipeline *pipeline, const struct snapshot *snapshot)
 {
 	size_t position = 0, size;

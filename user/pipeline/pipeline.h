@@ -31,6 +31,16 @@ void pipeline_set_clock(struct pipeline *pipeline, __u64 realtime_offset);
 /* One record as it came from the ring or a file, aligned to 8. */
 void pipeline_record(struct pipeline *pipeline, const void *record, size_t size);
 
+/* One row of a recording that decode_row() passed. */
+void pipeline_row(struct pipeline *pipeline, const struct pt_rec_head *row);
+
+/* To record; see ledger_set_tap() and ledger_keyframe(). */
+void pipeline_set_tap(struct pipeline *pipeline, ledger_tap tap, void *data);
+void pipeline_keyframe(struct pipeline *pipeline, ledger_tap fn, void *data);
+
+/* Each socket and TIME_WAIT that holds; see ledger_each(). */
+void pipeline_each(struct pipeline *pipeline, ledger_unit_fn fn, void *data);
+
 /* The records of a snapshot whose dump failed: they go on as if it had not been. */
 void pipeline_replay(struct pipeline *pipeline, const struct snapshot *snapshot);
 

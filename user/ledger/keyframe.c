@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* All that a ledger knows, into rows and back. */
+#include <errno.h>
+#include <string.h>
+
+#include "user/ledger/state.h"
+
+/* ---- out --------------------------------------------------------------------- */
+
+struct keyframe {
+	struct ledger *ledger;
+	ledger_tap fn;
+	void *data;
+};
+
+static struct pt_rec_journal row_of(enum pt_journal_kind kind, const struct pt_space *space,
+				    __u16 port)
+{
+	struct pt_rec_journal row = { .head = { .kind = kind,
+						.version = PT_ABI_VERSION,
+						.size = sizeof(row),
+						.port = port } };
+
+	if (!space)
+		return row;
+	row.head.netns_cookie = space->netns_cookie;
+	row.head.netns = space->netns;
+	row.head.vrf = space->vrf;
+	row.head.proto = space->proto;
+	return row;
+}
+
+static void tell_state(const struct keyframe *keyframe)
+{
+	const struct ledger *ledger = keyframe->ledger;
+	struct pt_rec_journal row = row_of(PT_JR_STATE, NULL, 0);
+
+	row.head.ts = ledger->last_event_ts;
+	row.head.flags = ledger->uncertain ? PT_J_UNCERTAIN : 0;
+	row.numbers[PT_STATE_RECORDS] = ledger->counts.records;
+	row.numbers[PT_STATE_LOST] = ledger->counts.lost;
+	row.numbers[PT_STATE_LAST_RECORD_TS] = ledger->last_record_ts;
+	row.numbers[PT_STATE_LAST_EVENT_TS] = ledger->last_event_ts;
+	row.numbers[PT_STATE_CERTAIN_SINCE] = ledger->certain_since;
+	row.numbers[PT_STATE_SEARCHED_AT] = ledger->searched_at;
+	keyframe->fn(keyframe->data, &row.head);
+}
+
+static void tell_tw(const struct keyframe *keyframe, const struct pt_space *space, __u16 port,
+		    const struct hold *hold, const struct tw *tw)
+{
+	struct pt_rec_journal row = row_of(PT_JR_HOLD_TW, space, port);
+
+	row.head.sock = hold->sock;
+	row.head.family = hold->family;
+	row.tuple = tw->tuple;
+	row.tw = tw->sock;
+	keyframe->fn(keyframe->data, &row.head);
+}
+
+static void tell_hold(const struct keyframe *keyframe, const struct pt_space *space, __u16 port,
+		      const struct hold *hold)
+{
+	const struct binding *bound = state_bound(keyframe->ledger, hold->sock);
+	struct pt_rec_journal row = row_of(PT_JR_HOLD, space, port);
+	const struct tw *tw;
+
+	row.head.sock = hold->sock;
+	row.head.family = hold->family;
+	row.head.ts = hold->since == PT_UNKNOWN ? 0 : hold->since;
+	row.head.flags = (hold->since == PT_UNKNOWN ? PT_J_NO_START : 0) |
+			 (hold->sock_open ? PT_J_SOCK_OPEN : 0) |
+			 (hold->connected ? PT_J_CONNECTED : 0) |
+			 (hold->listened ? PT_J_LISTENED : 0) |
+			 (bound->sock == hold->sock && bound->port == port ? PT_J_LAST : 0);
+	if (hold->owner.known) {
+		row.head.flags |= PT_J_OWNER | (hold->owner.kernel ? PT_J_KTHREAD : 0);
+		row.task = state_task(&hold->owner);
+	}
+	row.tuple = hold->tuple;
+	row.via = hold->via;
+	row.numbers[0] = hold->open_until;
+	keyframe->fn(keyframe->data, &row.head);
+	for (__u32 i = hold->tws; (tw = holds_tw_at(&keyframe->ledger->holds, i)); i = tw->next)
+		tell_tw(keyframe, space, port, hold, tw);
+}
+
+static void tell_port(void *data, const struct pt_space *space, __u16 number,
+		      struct port_state *port)
+{
+	const struct keyframe *keyframe = data;
+	struct pt_rec_journal row = row_of(PT_JR_PORT, space, number);
+	const struct hold *hold;
+
+	if (port->free_since || port->taker || port->prev_known) {
+		row.head.ts = port->free_since;
+		row.head.flags = port->prev_known ? PT_J_OWNER : 0;
+		row.numbers[0] = port->taker;
+		if (port->prev_known) {
+			row.task.pid = port->prev_pid;
+			memcpy(row.task.comm, port->prev_comm, PT_COMM_LEN);
+		}
+		keyframe->fn(keyframe->data, &row.head);
+	}
+	for (__u32 i = port->first; (hold = holds_at(&keyframe->ledger->holds, i)); i = hold->next)
+		tell_hold(keyframe, space, number, hold);
+}
+
+void ledger_keyframe(struct ledger *ledger, ledger_tap fn, void *data)
+{
+	struct keyframe keyframe = { ledger, fn, data };
+
+	tell_state(&keyframe);
+	holds_each_port(&ledger->holds, tell_port, &keyframe);
+}
+
+/* ---- in ---------------------------------------------------------------------- */
+
+static void take_state(struct ledger *ledger, const struct pt_rec_journal *row)
+{
+	const __u64 *numbers = row->numbers;
+
+	holds_free(&ledger->holds);
+	holds_init(&ledger->holds);
+	memset(ledger->bound, 0, sizeof(ledger->bound));
+	memset(ledger->recent, 0, sizeof(ledger->recent));
+	ledger->orphans_count = 0;
+	ledger->counts = (struct ledger_counts){ .records = numbers[PT_STATE_RECORDS],
+						 .lost = numbers[PT_STATE_LOST] };
+	ledger->last_record_ts = numbers[PT_STATE_LAST_RECORD_TS];
+	ledger->last_event_ts = numbers[PT_STATE_LAST_EVENT_TS];
+	ledger->certain_since = numbers[PT_STATE_CERTAIN_SINCE];
+	ledger->searched_at = numbers[PT_STATE_SEARCHED_AT];
+	ledger->uncertain = row->head.flags & PT_J_UNCERTAIN;
+	ledger->loaded_port = NULL;
+	ledger->loaded_hold = 0;
+}
+
+static void take_port(struct port_state *port, const struct pt_rec_journal *row)
+{
+	port->free_since = row->head.ts;
+	port->taker = row->numbers[0];
+	port->prev_known = row->head.flags & PT_J_OWNER;
+	port->prev_pid = row->task.pid;
+	memcpy(port->prev_comm, row->task.comm, PT_COMM_LEN - 1);
+}
+
+static int take_hold(struct ledger *ledger, const struct pt_rec_journal *row,
+		     struct port_state *port)
+{
+	__u32 flags = row->head.flags;
+	__u32 last = port == ledger->loaded_port ? ledger->loaded_hold : 0;
+	__u32 number = holds_add_behind(&ledger->holds, port, last);
+	struct hold *hold = holds_at(&ledger->holds, number);
+
+	if (!hold)
+		return -ENOMEM;
+	ledger->loaded_port = port;
+	ledger->loaded_hold = number;
+	hold->sock = row->head.sock;
+	hold->vrf = row->head.vrf;
+	hold->sock_open = flags & PT_J_SOCK_OPEN;
+	hold->connected = flags & PT_J_CONNECTED;
+	hold->listened = flags & PT_J_LISTENED;
+	hold->family = row->head.family;
+	hold->via = row->via;
+	hold->tuple = row->tuple;
+	hold->since = flags & PT_J_NO_START ? PT_UNKNOWN : row->head.ts;
+	hold->open_until = row->numbers[0];
+	if (flags & PT_J_OWNER)
+		hold->owner = state_owner(&row->task, flags & PT_J_KTHREAD);
+	if (flags & PT_J_LAST)
+		*state_bound(ledger, hold->sock) = (struct binding){ hold->sock, row->head.port };
+	return 0;
+}
+
+static int take_tw(struct ledger *ledger, const struct pt_rec_journal *row,
+		   const struct port_state *port)
+{
+	struct hold *hold = holds_at(&ledger->holds, ledger->loaded_hold);
+	struct tw *tw;
+
+	/* its HOLD was in a block that is damaged */
+	if (!hold || port != ledger->loaded_port || hold->sock != row->head.sock)
+		return 0;
+	tw = holds_tw_add(&ledger->holds, hold);
+	if (!tw)
+		return -ENOMEM;
+	tw->sock = row->tw;
+	tw->tuple = row->tuple;
+	return 0;
+}
+
+int keyframe_take(struct ledger *ledger, const struct pt_rec_journal *row)
+{
+	struct pt_space space = state_space(&row->head);
+	struct port_state *port;
+
+	if (row->head.kind == PT_JR_STATE) {
+		take_state(ledger, row);
+		return 0;
+	}
+	port = holds_port(&ledger->holds, &space, row->head.port);
+	if (!port)
+		return -ENOMEM;
+	if (row->head.kind == PT_JR_HOLD)
+		return take_hold(ledger, row, port);
+	if (row->head.kind == PT_JR_HOLD_TW)
+		return take_tw(ledger, row, port);
+	take_port(port, row);
+	return 0;
+}
