@@ -25,7 +25,8 @@ static void on_event(void *data, const struct pt_event *ev)
 {
 	struct pipeline *pipeline = data;
 
-	if (pipeline_is_done(pipeline) || !filter_match(&pipeline->counted, ev))
+	if (!pipeline->options.sink || pipeline_is_done(pipeline) ||
+	    !filter_match(&pipeline->counted, ev))
 		return;
 	totals_event(&pipeline->totals, ev);
 	if (ev->type != PT_EV_LOST && pipeline->options.filter->events &&

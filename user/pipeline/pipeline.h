@@ -17,7 +17,7 @@ struct pipeline;
 
 struct pipeline_options {
 	const struct filter *filter; /* borrowed */
-	struct sink *sink;	     /* borrowed */
+	struct sink *sink;	     /* borrowed; NULL: events are for nobody, nor are totals */
 	__u64 count;		     /* events to show, 0: no end */
 };
 

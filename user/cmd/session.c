@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "user/cmd/session.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "user/live/cgroup.h"
+#include "user/live/loader.h"
+#include "user/live/netns.h"
+#include "user/live/ring.h"
+#include "user/pipeline/pipeline.h"
+
+static __u64 now_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (__u64)ts.tv_sec * 1000000000ULL + (__u64)ts.tv_nsec;
+}
+
+/* ---- set up ------------------------------------------------------------------ */
+
+/* What can be checked only by looking at this host. */
+static enum exit_status resolve_names(struct session *session)
+{
+	struct filter *filter = &session->options->filter;
+	char quoted[PARSE_QUOTE_LEN];
+	struct parse_reason why;
+	__u32 inode;
+
+	for (unsigned int i = 0; i < session->options->netns_names.count; i++) {
+		if (netns_resolve(session->options->netns_names.values[i], &inode, &why)) {
+			complain("--netns: %s", why.text);
+			return STATUS_USAGE;
+		}
+		filter_add_u32(&filter->netns, inode);
+	}
+	for (unsigned int i = 0; i < filter->pids.count; i++)
+		if (kill((pid_t)filter->pids.values[i], 0) && errno == ESRCH) {
+			complain("--pid: there is no process %u", filter->pids.values[i]);
+			return STATUS_USAGE;
+		}
+	for (unsigned int i = 0; i < filter->cgroups.count; i++) {
+		const char *path = cgroup_resolve(session->cgroups, filter->cgroups.values[i]);
+
+		if (!path) {
+			parse_quote(filter->cgroups.values[i], strlen(filter->cgroups.values[i]),
+				    quoted);
+			complain("--cgroup: there is no cgroup (v2) %s", quoted);
+			return STATUS_USAGE;
+		}
+		filter->cgroups.values[i] = path;
+	}
+	filter->cgroup_path = cgroup_path;
+	filter->cgroup_data = session->cgroups;
+	return STATUS_DONE;
+}
+
+/* Signals are read where the loop looks at them, so that none cuts a line. */
+static int block_signals(void)
+{
+	sigset_t ends;
+
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGHUP);
+	sigaddset(&ends, SIGCHLD);
+	signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of the output */
+	sigprocmask(SIG_BLOCK, &ends, NULL);
+	return signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+enum exit_status session_begin(struct session *session, struct options *options)
+{
+	*session = (struct session){ .options = options, .signals = block_signals() };
+	session->cgroups = cgroup_paths_new();
+	if (session->signals >= 0 && session->cgroups)
+		return resolve_names(session);
+	complain("cannot start: %s", strerror(errno));
+	return STATUS_ERROR;
+}
+
+enum exit_status session_load(struct session *session)
+{
+	const struct filter *filter = &session->options->filter;
+	struct loader_options options = {
+		.ports = filter->has_ports ? filter->ports.words : NULL,
+		.netns = filter_only_netns(filter),
+		.proto = filter_only_proto(filter),
+		.buffer_size = session->options->buffer_size,
+		.audit = session->options->audit,
+		.verbose = session->options->verbose,
+	};
+	char reason[512];
+	int err = loader_new(&options, &session->loader, reason, sizeof(reason));
+
+	if (!err) {
+		session->start = now_ns(CLOCK_BOOTTIME);
+		return STATUS_DONE;
+	}
+	complain("%s", reason);
+	if (err != -EPERM && err != -EOPNOTSUPP)
+		return STATUS_ERROR;
+	fprintf(stderr, "porttrace doctor tells what is missing and what to do about it.\n");
+	return STATUS_NOT_ALLOWED;
+}
+
+static int attach(struct session *session, struct sink *sink)
+{
+	int err;
+
+	session->pipeline = pipeline_new(&(struct pipeline_options){
+		.filter = &session->options->filter,
+		.sink = sink,
+		.count = session->options->count,
+	});
+	if (!session->pipeline)
+		return -ENOMEM;
+	pipeline_set_clock(session->pipeline, now_ns(CLOCK_REALTIME) - now_ns(CLOCK_BOOTTIME));
+	session->upkeep = upkeep_new(session->options, session->loader, session->pipeline);
+	if (!session->upkeep)
+		return -ENOMEM;
+	err = ring_new(loader_ring_fd(session->loader), upkeep_record, session->upkeep,
+		       &session->ring);
+	if (err)
+		return err;
+	upkeep_set_ring(session->upkeep, session->ring);
+	return ring_watch(session->ring, session->signals);
+}
+
+enum exit_status session_attach(struct session *session, struct sink *sink)
+{
+	int err = attach(session, sink);
+
+	if (!err)
+		return STATUS_DONE;
+	complain("cannot read the ring: %s", strerror(-err));
+	return STATUS_ERROR;
+}
+
+enum exit_status session_start(struct session *session)
+{
+	int err;
+
+	loader_start(session->loader);
+	if (session->options->no_snapshot)
+		return STATUS_DONE;
+	err = upkeep_snapshot(session->upkeep, session->start);
+	session->found = (struct introduction){ .surveyed = !err,
+						.holds = pipeline_counts(session->pipeline).holds };
+	if (!err)
+		return STATUS_DONE;
+	complain("cannot take the snapshot of the sockets there are: %s; --no-snapshot traces "
+		 "without",
+		 strerror(-err));
+	return STATUS_ERROR;
+}
+
+/* ---- the loop ---------------------------------------------------------------- */
+
+static bool signal_ends(const struct session *session, const struct session_hooks *hooks)
+{
+	struct signalfd_siginfo info;
+
+	if (read(session->signals, &info, sizeof(info)) != sizeof(info))
+		return false;
+	if (hooks->on_signal)
+		return hooks->on_signal(hooks->data, (int)info.ssi_signo);
+	return info.ssi_signo != SIGCHLD;
+}
+
+int session_record_error(const struct session *session)
+{
+	return pipeline_error(session->pipeline) ?: upkeep_error(session->upkeep);
+}
+
+static bool is_over(const struct session *session, const struct session_hooks *hooks)
+{
+	__u64 limit = session->options->duration_ns;
+
+	return pipeline_is_done(session->pipeline) || session_record_error(session) ||
+	       signal_ends(session, hooks) ||
+	       (limit && now_ns(CLOCK_BOOTTIME) - session->start >= limit);
+}
+
+/* One round. Returns 0, 1 (it is over) or a negative errno. */
+static int run_once(struct session *session, const struct session_hooks *hooks)
+{
+	__u64 lost = loader_lost(session->loader);
+	int count = ring_read(session->ring), err;
+
+	if (count < 0)
+		return count;
+	if (count < RING_BATCH) {
+		pipeline_lost(session->pipeline, lost, now_ns(CLOCK_BOOTTIME));
+		upkeep_look(session->upkeep);
+	}
+	err = hooks->look(hooks->data);
+	if (!err && count < RING_BATCH && !pipeline_is_done(session->pipeline))
+		err = ring_wait(session->ring);
+	return err;
+}
+
+int session_run(struct session *session, const struct session_hooks *hooks)
+{
+	int err = 0;
+
+	while (!err && !is_over(session, hooks))
+		err = run_once(session, hooks);
+	return err < 0 ? err : 0;
+}
+
+int session_drain(struct session *session)
+{
+	int count;
+
+	session->end = now_ns(CLOCK_BOOTTIME);
+	loader_stop(session->loader);
+	do {
+		count = ring_read(session->ring);
+	} while (count > 0);
+	pipeline_lost(session->pipeline, loader_lost(session->loader), session->end);
+	return count;
+}
+
+/* ---- the end ----------------------------------------------------------------- */
+
+struct summary session_summary(struct session *session)
+{
+	struct summary summary = {
+		.totals = pipeline_totals(session->pipeline),
+		.counts = pipeline_counts(session->pipeline),
+		.ts = now_ns(CLOCK_REALTIME),
+		.duration_ns = session->end - session->start,
+		.programs = session->programs,
+	};
+	struct summary_program *program = session->programs;
+
+	while (summary.programs_count < SESSION_PROGRAMS_MAX &&
+	       loader_misses(session->loader, summary.programs_count, &program->name,
+			     &program->misses)) {
+		summary.programs_count++;
+		program++;
+	}
+	return summary;
+}
+
+enum exit_status session_explain_loss(const struct session *session)
+{
+	struct ledger_counts counts = pipeline_counts(session->pipeline);
+
+	if (counts.unlooked)
+		complain("%llu listeners closed faster than their accepted sockets could be looked "
+			 "for; some of these may hold a port unseen",
+			 counts.unlooked);
+	if (!counts.lost)
+		return STATUS_DONE;
+	complain("%llu of %llu records were lost: the buffer of %llu KiB was full; "
+		 "--buffer-size makes it larger",
+		 counts.lost, counts.lost + counts.records, session->options->buffer_size >> 10);
+	return session->options->strict ? STATUS_LOST : STATUS_DONE;
+}
+
+void session_end(struct session *session)
+{
+	ring_free(session->ring);
+	upkeep_free(session->upkeep);
+	pipeline_free(session->pipeline);
+	loader_free(session->loader);
+	cgroup_paths_free(session->cgroups);
+	if (session->signals >= 0)
+		close(session->signals);
+}

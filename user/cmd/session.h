@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A live trace, from its set-up to its last record: what trace and record share. */
+#ifndef PORTTRACE_CMD_SESSION_H
+#define PORTTRACE_CMD_SESSION_H
+
+#include "user/cmd/commands.h"
+#include "user/cmd/introduce.h"
+#include "user/cmd/upkeep.h"
+#include "user/sink/summary.h"
+
+#define SESSION_PROGRAMS_MAX 64
+
+/* Its fields are read, not set; session_begin() zeroes it. */
+struct session {
+	struct options *options;
+	struct cgroup_paths *cgroups;
+	struct loader *loader;
+	struct ring *ring;
+	struct pipeline *pipeline;
+	struct upkeep *upkeep;
+	struct introduction found;
+	int signals; /* signalfd */
+	__u64 start; /* CLOCK_BOOTTIME, ns */
+	__u64 end;
+	struct summary_program programs[SESSION_PROGRAMS_MAX];
+};
+
+struct session_hooks {
+	/* Whenever the ring was read. Returns 0, 1 to end, or a negative errno that ends it. */
+	int (*look)(void *data);
+	/* A signal came. Returns whether that ends the trace; NULL: it does. */
+	bool (*on_signal)(void *data, int number);
+	void *data;
+};
+
+/*
+ * Signals, and what of the options can be checked only by looking at this host. The
+ * caller calls session_end(), whatever these return; each says itself what went wrong.
+ */
+enum exit_status session_begin(struct session *session, struct options *options);
+
+/* The programs, not yet running. */
+enum exit_status session_load(struct session *session);
+
+/* Where records go. sink: borrowed; NULL: events are for nobody, the ledger is kept. */
+enum exit_status session_attach(struct session *session, struct sink *sink);
+
+/* From now on records come; and who held ports before now, unless that is not wanted. */
+enum exit_status session_start(struct session *session);
+
+/* Until a signal, --count or --duration ends it. Returns 0 or a negative errno. */
+int session_run(struct session *session, const struct session_hooks *hooks);
+
+/* No new records, then what is in the ring, all of it. Returns 0 or a negative errno. */
+int session_drain(struct session *session);
+
+/* A record that is in no ledger: 0 or a negative errno. */
+int session_record_error(const struct session *session);
+
+/* For the summary: totals, counters, programs; valid as long as the session. */
+struct summary session_summary(struct session *session);
+
+/* Losses, said. Returns STATUS_LOST if --strict makes an error of them. */
+enum exit_status session_explain_loss(const struct session *session);
+
+void session_end(struct session *session);
+
+#endif /* PORTTRACE_CMD_SESSION_H */
