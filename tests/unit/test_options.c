@@ -15,6 +15,9 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
+#define S 1000000000ULL
+#define NOW (1795269730ULL * S) /* 2026-11-21T14:02:10Z */
+
 static struct options options;
 static char answers[16384], errors[4096];
 
@@ -28,7 +31,7 @@ static enum options_result parse_argv(int argc, char **argv)
 	memset(errors, 0, sizeof(errors));
 	memset(&options, 0, sizeof(options));
 	options.count = 4711;
-	result = options_parse(argc, argv, &options, out, err);
+	result = options_parse(argc, argv, NOW, &options, out, err);
 	fclose(out);
 	fclose(err);
 	return result;
@@ -55,11 +58,25 @@ static void check_runs(const char *line)
 	assert_string_equal(answers, "");
 }
 
+/* "ls " for the help of the command that the line begins with; trace's is the first. */
+static const char *hint_of(const char *line)
+{
+	static const char *const names[] = { "ls ",  "record ", "report ", "history ",
+					     "who ", "export ", "doctor " };
+	size_t len = strcspn(line, " ");
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strlen(names[i]) == len + 1 && !strncmp(names[i], line, len))
+			return names[i];
+	return "";
+}
+
 static void check_wrong(const char *line, const char *reason)
 {
 	char wanted[sizeof(errors)];
 
-	snprintf(wanted, sizeof(wanted), "porttrace: %s (see porttrace --help)\n", reason);
+	snprintf(wanted, sizeof(wanted), "porttrace: %s (see porttrace %s--help)\n", reason,
+		 hint_of(line));
 	assert_int_equal(parse(line), OPTIONS_WRONG);
 	assert_string_equal(errors, wanted);
 	assert_string_equal(answers, "");
@@ -82,6 +99,15 @@ static void test_defaults(void **state)
 	assert_int_equal(options.count, 0);
 	assert_false(options.json || options.relative || options.quiet || options.verbose ||
 		     options.no_snapshot || options.strict);
+	assert_int_equal(options.now_ns, NOW);
+	assert_null(options.recording);
+	assert_null(options.write);
+	assert_null(options.child);
+	assert_null(options.sort);
+	assert_int_equal(options.since_ns, 0);
+	assert_true(options.until_ns == PT_UNKNOWN && options.at_ns == PT_UNKNOWN);
+	assert_int_equal(options.by, BY_NONE);
+	assert_int_equal(options.format, FORMAT_NONE);
 }
 
 static void test_commands(void **state)
@@ -114,8 +140,6 @@ static void test_commands(void **state)
 	check_wrong("ls 70000", "unexpected argument '70000'");
 	check_wrong("tracer", "unknown command 'tracer'");
 	check_wrong("\x1b[2J", "unknown command '\\x1b[2J'");
-	/* Not there yet, so not accepted. */
-	check_wrong("record -w x", "unknown command 'record'");
 	check_wrong("-j doctor", "the command 'doctor' has to come first");
 	check_wrong("trace doctor", "the command 'doctor' has to come first");
 	check_wrong("trace x", "unexpected argument 'x'");
@@ -183,12 +207,15 @@ static void test_unknown_options(void **state)
 	check_wrong("--frobnicate=3", "unknown option '--frobnicate'");
 	check_wrong("--ports 3", "unknown option '--ports'");
 	check_wrong("--watch 80", "unknown option '--watch'");
-	check_wrong("-r x", "unknown option '-r'");
+	check_wrong("--memory 8M", "unknown option '--memory'");
 	/* Shortened as getopt_long() allows, unless it could be two. */
 	check_runs("--eph");
 	assert_true(options.filter.ephemeral);
 	check_wrong("--co", "option '--co' is ambiguous");
 	check_wrong("--co=3", "option '--co' is ambiguous");
+	/* One option with two rows is one option. */
+	check_runs("report --form csv");
+	check_wrong("--form csv", "--format is not an option of trace");
 	check_wrong("--port", "--port needs a value: PORTS");
 	check_wrong("-P", "--port needs a value: PORTS");
 	check_wrong("-o", "-o needs a value: FILE");
@@ -375,6 +402,297 @@ static void test_long_items(void **state)
 	check_wrong(line, wanted);
 }
 
+static void test_read(void **state)
+{
+	(void)state;
+	check_runs("-r dir");
+	assert_string_equal(options.recording, "dir");
+	check_runs("ls --read=dir");
+	assert_string_equal(options.recording, "dir");
+	check_runs("ls");
+	assert_null(options.recording);
+	check_runs("report");
+	assert_string_equal(options.recording, RECORDING_DIR_DEFAULT);
+	check_runs("report -r x.pt");
+	assert_string_equal(options.recording, "x.pt");
+	check_runs("history 80");
+	assert_string_equal(options.recording, RECORDING_DIR_DEFAULT);
+	check_runs("who 80 --at now");
+	assert_string_equal(options.recording, RECORDING_DIR_DEFAULT);
+	check_runs("export --format csv");
+	assert_string_equal(options.recording, RECORDING_DIR_DEFAULT);
+	check_wrong("-r ", "--read: the file name is empty");
+	check_wrong("-r -", "--read: a recording is looked up by its index, which a pipe cannot "
+			    "be: give a directory or a file");
+	check_wrong("-r", "--read needs a value: DIR|FILE");
+	check_wrong("record -r x", "--read is not an option of record");
+	check_wrong("doctor -r x", "--read is not an option of doctor");
+}
+
+static void test_live_or_recorded(void **state)
+{
+	static const char *const live[] = { "--audit", "--duration", "--buffer-size",
+					    "--no-snapshot" };
+	static const char *const values[] = { "", " 10s", " 1M", "" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(live); i++) {
+		char line[64], reason[64];
+
+		snprintf(reason, sizeof(reason), "%s is of live tracing, not of -r", live[i]);
+		snprintf(line, sizeof(line), "%s%s -r x", live[i], values[i]);
+		check_wrong(line, reason);
+		snprintf(line, sizeof(line), "trace -r x %s%s", live[i], values[i]);
+		check_wrong(line, reason);
+		snprintf(line, sizeof(line), "%s%s", live[i], values[i]);
+		check_runs(line);
+	}
+	check_runs("-r x -jt -P 80 --event free --count 5 --strict --since 10:00 --until now -o y");
+	check_wrong("--since 10:00", "--since is of a recording: give -r, too");
+	check_wrong("--until 10:00", "--until is of a recording: give -r, too");
+	check_wrong("ls --at 10:00", "--at is of a recording: give -r, too");
+	check_wrong("--at 10:00", "--at is not an option of trace");
+	check_wrong("-r x --at 10:00", "--at is not an option of trace");
+	check_wrong("ls -r x --since 10:00", "--since is not an option of ls");
+}
+
+static void test_times(void **state)
+{
+	(void)state;
+	setenv("TZ", "UTC", 1);
+	check_runs("report --since -1h30m --until 2026-11-21T14:00");
+	assert_int_equal(options.since_ns, NOW - 5400 * S);
+	assert_int_equal(options.until_ns, NOW - 130 * S);
+	check_runs("history 80 --since=14:02 --until now");
+	assert_int_equal(options.since_ns, NOW - 10 * S);
+	assert_int_equal(options.until_ns, NOW);
+	check_runs("export --format csv --since 23:00");
+	assert_int_equal(options.since_ns, NOW - 54130 * S);
+	assert_true(options.until_ns == PT_UNKNOWN);
+	check_runs("ls -r x --at 2026-11-21T14:02:09.5Z");
+	assert_int_equal(options.at_ns, NOW - S / 2);
+	check_runs("ls -r x");
+	assert_true(options.at_ns == PT_UNKNOWN);
+	check_runs("report --since now --until now");
+	check_wrong("report --since now --until -1s", "--since is later than --until");
+	check_wrong("report --until -1s --since -0.5s", "--since is later than --until");
+	check_wrong("report --since noon", "--since: 'noon' is no time; these are: 14:02, "
+					   "2026-11-21 14:02:10, -30m");
+	check_wrong("who 80 --at 25:00",
+		    "--at: '25:00' is no time: hours go from 00 to 23; these are: 14:02, "
+		    "2026-11-21 14:02:10, -30m");
+	check_wrong("who 80 --at now --since now", "--since is not an option of who");
+	check_wrong("record --since now", "--since is not an option of record");
+}
+
+static void test_record(void **state)
+{
+	(void)state;
+	check_runs("record");
+	assert_int_equal(options.command, COMMAND_RECORD);
+	assert_string_equal(options.write, RECORDING_DIR_DEFAULT);
+	assert_int_equal(options.max_size, 1ULL << 30);
+	assert_int_equal(options.max_age_ns, 7 * 86400 * S);
+	assert_null(options.recording);
+	check_runs("record -w x --max-size 1M --max-age 1m --duration 10s --buffer-size 1M "
+		   "--audit=30 --strict -qv");
+	assert_string_equal(options.write, "x");
+	assert_int_equal(options.max_size, 1 << 20);
+	assert_int_equal(options.max_age_ns, 60 * S);
+	assert_int_equal(options.duration_ns, 10 * S);
+	assert_int_equal(options.buffer_size, 1 << 20);
+	assert_int_equal(options.audit_every_ns, 30 * S);
+	assert_true(options.strict && options.quiet && options.verbose);
+	check_runs("record --no-snapshot --write=y");
+	assert_true(options.no_snapshot);
+	check_wrong("record --no-snapshot --audit",
+		    "--audit needs the snapshot that --no-snapshot leaves out");
+	check_wrong("record -w -", "--write: a recording is synced and indexed, which a pipe "
+				   "cannot be: give a directory or a file");
+	check_wrong("record -w ", "--write: the file name is empty");
+	check_wrong("record --max-size 1048575", "--max-size: '1048575' is less than 1M");
+	check_wrong("record --max-size 1X",
+		    "--max-size: '1X' is not a size such as 65536, 64K, 8M or 1G");
+	check_wrong("record --max-age 59s", "--max-age: '59s' is less than 1m");
+	check_wrong("record --max-age 1w",
+		    "--max-age: '1w' is not a time such as 10s, 500ms, 2m or 1h");
+	/* A recording has everything, and goes to no terminal. */
+	check_wrong("record --port 80", "--port is not an option of record");
+	check_wrong("record --proto tcp", "--proto is not an option of record");
+	check_wrong("record -N x", "--netns is not an option of record");
+	check_wrong("record -j", "--json is not an option of record");
+	check_wrong("record -o x", "-o is not an option of record");
+	check_wrong("record --count 5", "--count is not an option of record");
+	check_wrong("-w x", "--write is not an option of trace");
+	check_wrong("report -w x", "--write is not an option of report");
+	check_wrong("report --max-size 1G", "--max-size is not an option of report");
+}
+
+static void check_child(const char *line, const char *wanted)
+{
+	char all[256] = "";
+
+	check_runs(line);
+	assert_non_null(options.child);
+	for (char **arg = options.child; *arg; arg++)
+		sprintf(all + strlen(all), "[%s]", *arg);
+	assert_string_equal(all, wanted);
+}
+
+static void test_child(void **state)
+{
+	(void)state;
+	check_child("record -- curl -v http://x", "[curl][-v][http://x]");
+	check_child("record curl http://x -w y", "[curl][http://x][-w][y]");
+	check_child("record -q -w x curl --help", "[curl][--help]");
+	assert_true(options.quiet);
+	assert_string_equal(options.write, "x");
+	check_child("record ls", "[ls]");
+	check_child("record 80", "[80]");
+	check_child("record -- -x", "[-x]");
+	check_child("record -- sh -- y", "[sh][--][y]");
+	check_child("record -- --", "[--]");
+	check_wrong("record --", "there is no command behind --");
+	check_wrong("record -q --", "there is no command behind --");
+	check_wrong("record -x curl", "unknown option '-x'");
+	/* Of record only. */
+	check_wrong("trace -- curl", "unexpected argument 'curl'");
+	check_wrong("report -- curl", "unexpected argument 'curl'");
+}
+
+static void test_report(void **state)
+{
+	(void)state;
+	check_runs("report");
+	assert_int_equal(options.command, COMMAND_REPORT);
+	assert_int_equal(options.by, BY_PROCESS);
+	assert_int_equal(options.top, 10);
+	assert_int_equal(options.format, FORMAT_TABLE);
+	assert_null(options.sort);
+	check_runs("report --by remote --sort fails --top 0 --format csv -o x");
+	assert_int_equal(options.by, BY_REMOTE);
+	assert_string_equal(options.sort, "fails");
+	assert_int_equal(options.top, 0);
+	assert_int_equal(options.format, FORMAT_CSV);
+	assert_false(options.json);
+	check_runs("report --by port --by cgroup");
+	assert_int_equal(options.by, BY_CGROUP);
+	check_runs("report -P 80 -D 443 -d ::1 -p 1 --comm x -u 0 -c / -N x -46 --proto udp "
+		   "--event free --via connect --ephemeral");
+	check_wrong("report --by uid", "--by: 'uid' is none of port, process, remote, cgroup");
+	check_wrong("report --by ", "--by: '' is none of port, process, remote, cgroup");
+	check_wrong("report --sort ", "--sort: the value is empty");
+	check_wrong("report --top ten", "--top: 'ten' is not a number");
+	check_wrong("report --top -1", "--top: '-1' is not a number");
+	check_wrong("report x", "unexpected argument 'x'");
+	check_wrong("report 80", "unexpected argument '80': did you mean --port 80?");
+	check_wrong("report --audit", "--audit is not an option of report");
+}
+
+static void test_report_format(void **state)
+{
+	(void)state;
+	check_runs("report --json");
+	assert_true(options.json);
+	assert_int_equal(options.format, FORMAT_JSON);
+	check_runs("report --format json");
+	assert_true(options.json);
+	check_runs("report --format json -j");
+	assert_true(options.json);
+	check_runs("report --format csv --format table");
+	assert_int_equal(options.format, FORMAT_TABLE);
+	check_wrong("report -j --format csv", "--json and another --format exclude each other");
+	check_wrong("report --format table --json",
+		    "--json and another --format exclude each other");
+	check_wrong("report --format jsonl", "--format: 'jsonl' is none of table, json, csv");
+	check_wrong("history 80 --format csv", "--format is not an option of history");
+}
+
+static void test_ls_groups(void **state)
+{
+	(void)state;
+	check_runs("ls --by process");
+	assert_int_equal(options.by, BY_PROCESS);
+	assert_int_equal(options.top, 10);
+	check_runs("ls --top 5 --by cgroup");
+	assert_int_equal(options.top, 5);
+	check_wrong("ls --top 5", "--top is of --by: give it, too");
+	check_wrong("ls --sort x", "--sort is not an option of ls");
+	check_wrong("--by port", "--by is not an option of trace");
+	check_wrong("ls --via connect", "--via is not an option of ls");
+}
+
+static void test_one_port(void **state)
+{
+	static const char *const commands[] = { "history", "who --at now" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		static const char *const ways[] = {
+			"60609",       "--port 60609", "-P60609 -q",	   "-P 60609 60609",
+			"-q 60609 -j", "-- 60609",     "-P 60609 -P 60609"
+		};
+
+		for (size_t way = 0; way < ARRAY_SIZE(ways); way++) {
+			char line[64];
+
+			snprintf(line, sizeof(line), "%s %s", commands[i], ways[way]);
+			check_runs(line);
+			assert_int_equal(options.port, 60609);
+			assert_true(options.filter.has_ports);
+			assert_true(port_set_has(&options.filter.ports, 60609));
+			assert_false(port_set_has(&options.filter.ports, 60610));
+		}
+	}
+	check_runs("history 1 -D 443 -d ::1 -p 1 --comm x -u 0 -c / -N x -46 --proto udp "
+		   "--via connect --ephemeral --color never -o x");
+	check_wrong("history", "history of which port? For instance: porttrace history 60609");
+	check_wrong("who --at now", "who of which port? For instance: porttrace who 60609");
+	check_wrong("history 80 81", "history is of one port, not of 2");
+	check_wrong("history 80 80", "history is of one port, not of 2");
+	check_wrong("who --at now 1 2 3", "who is of one port, not of 3");
+	check_wrong("history 80 -P 81", "PORT: one port only, and 81 was given before");
+	check_wrong("history -P 80 -P 81", "--port: one port only, and 80 was given before");
+	check_wrong("history 80-90", "PORT: '80-90' is not a number");
+	check_wrong("history 80,90", "PORT: '80,90' is not a number");
+	check_wrong("history -P 80,90", "--port: '80,90' is not a number");
+	check_wrong("history 0", "PORT: 0 is out of range 1-65535");
+	check_wrong("history http", "PORT: 'http' is not a number");
+	check_wrong("history -P", "--port needs a value: PORT");
+	check_wrong("history 80 --event free", "--event is not an option of history");
+	check_wrong("who 80 --at now --event free", "--event is not an option of who");
+	check_wrong("who 80", "--at is missing: who held the port when?");
+	check_wrong("history 80 --at now", "--at is not an option of history");
+}
+
+static void test_export(void **state)
+{
+	(void)state;
+	check_runs("export --format jsonl");
+	assert_int_equal(options.command, COMMAND_EXPORT);
+	assert_int_equal(options.format, FORMAT_JSONL);
+	assert_null(options.write);
+	check_runs("export --format csv -w -");
+	assert_int_equal(options.format, FORMAT_CSV);
+	assert_null(options.write);
+	check_runs("export -w x --format sqlite -r y --since now -P 80 --event fail -qv");
+	assert_int_equal(options.format, FORMAT_SQLITE);
+	assert_string_equal(options.write, "x");
+	check_runs("export --format csv -w x -w -");
+	assert_null(options.write);
+	check_wrong("export", "--format is missing: jsonl, csv or sqlite");
+	check_wrong("export --format sqlite",
+		    "--format sqlite needs -w FILE: standard output cannot be a database");
+	check_wrong("export --format sqlite -w -",
+		    "--format sqlite needs -w FILE: standard output cannot be a database");
+	check_wrong("export --format json", "--format: 'json' is none of jsonl, csv, sqlite");
+	check_wrong("export --format csv -w ", "--write: the file name is empty");
+	check_wrong("export --format csv -w", "--write needs a value: FILE");
+	check_wrong("export --format csv x", "unexpected argument 'x'");
+	check_wrong("export --json", "--json is not an option of export");
+	check_wrong("export -o x", "-o is not an option of export");
+}
+
 static void test_help(void **state)
 {
 	static const char *const all[] = {
@@ -407,7 +725,6 @@ static void test_help(void **state)
 		"-h, --help",
 		"-V, --version",
 	};
-	char *line, *rest = answers;
 
 	(void)state;
 	assert_int_equal(parse("--help"), OPTIONS_DONE);
@@ -420,11 +737,30 @@ static void test_help(void **state)
 			fail_msg("'%s' is not in the help", all[i]);
 	}
 	assert_int_equal(strncmp(answers, "Usage: porttrace [trace]", 24), 0);
-	while ((line = strsep(&rest, "\n"))) {
-		size_t len = strlen(line);
+	assert_non_null(strstr(answers, "\n  history  show every hold"));
+	assert_non_null(strstr(answers, "\n  -r, --read DIR|FILE "));
+	assert_null(strstr(answers, "--max-size"));
+}
 
-		assert_true(len < 80);
-		assert_true(!len || line[len - 1] != ' ');
+/* Every command has one, and none is wider than a terminal. */
+static void test_help_fits(void **state)
+{
+	static const char *const names[] = { "trace",	"ls",  "record", "report",
+					     "history", "who", "export", "doctor" };
+
+	(void)state;
+	assert_int_equal(ARRAY_SIZE(names), COMMANDS);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		char call[32], *line, *rest = answers;
+
+		snprintf(call, sizeof(call), "%s -h", names[i]);
+		assert_int_equal(parse(call), OPTIONS_DONE);
+		while ((line = strsep(&rest, "\n"))) {
+			size_t len = strlen(line);
+
+			if (len >= 80 || (len && line[len - 1] == ' '))
+				fail_msg("%s: '%s'", call, line);
+		}
 	}
 }
 
@@ -441,6 +777,19 @@ static void test_help_of_a_command(void **state)
 	assert_non_null(strstr(answers, "--port"));
 	assert_null(strstr(answers, "--via"));
 	assert_null(strstr(answers, "Bounds"));
+	assert_non_null(
+		strstr(answers, "\n  -v                         accepted connections too\n"));
+	assert_int_equal(parse("record -h"), OPTIONS_DONE);
+	assert_int_equal(strncmp(answers, "Usage: porttrace record", 23), 0);
+	assert_non_null(strstr(answers, "\nA recording has everything: filters apply when"));
+	assert_non_null(strstr(answers, "(default " RECORDING_DIR_DEFAULT ")"));
+	assert_null(strstr(answers, "Filters"));
+	assert_int_equal(parse("history -h"), OPTIONS_DONE);
+	assert_non_null(strstr(answers, "\n  -P, --port PORT            the port"));
+	assert_null(strstr(answers, "PORTS            local"));
+	assert_null(strstr(answers, "--event"));
+	/* The child's, not ours. */
+	assert_int_equal(parse("record curl -h"), OPTIONS_RUN);
 }
 
 static void test_version(void **state)
@@ -490,7 +839,18 @@ int main(void)
 		cmocka_unit_test(test_buffer_size),
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_long_items),
+		cmocka_unit_test(test_read),
+		cmocka_unit_test(test_live_or_recorded),
+		cmocka_unit_test(test_times),
+		cmocka_unit_test(test_record),
+		cmocka_unit_test(test_child),
+		cmocka_unit_test(test_report),
+		cmocka_unit_test(test_report_format),
+		cmocka_unit_test(test_ls_groups),
+		cmocka_unit_test(test_one_port),
+		cmocka_unit_test(test_export),
 		cmocka_unit_test(test_help),
+		cmocka_unit_test(test_help_fits),
 		cmocka_unit_test(test_help_of_a_command),
 		cmocka_unit_test(test_version),
 		cmocka_unit_test(test_color),

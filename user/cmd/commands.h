@@ -18,7 +18,7 @@ enum exit_status {
 /* Each writes its results to standard output and one line per problem to standard error. */
 enum exit_status command_trace(struct options *options);
 enum exit_status command_ls(struct options *options);
-enum exit_status command_doctor(const struct options *options);
+enum exit_status command_doctor(struct options *options);
 
 /* One line on standard error: "porttrace: " and the message. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -274,7 +274,7 @@ static int print(const struct report *report, bool json)
 	return out_close(&out);
 }
 
-enum exit_status command_doctor(const struct options *options)
+enum exit_status command_doctor(struct options *options)
 {
 	static struct report report;
 	int err;

@@ -11,9 +11,17 @@
 #define PORTTRACE_VERSION "0.1.0"
 #endif
 
+/* Where recordings are if nobody says otherwise. */
+#define RECORDING_DIR_DEFAULT "/var/log/porttrace"
+
 enum options_command {
 	COMMAND_TRACE,
 	COMMAND_LS,
+	COMMAND_RECORD,
+	COMMAND_REPORT,
+	COMMAND_HISTORY,
+	COMMAND_WHO,
+	COMMAND_EXPORT,
 	COMMAND_DOCTOR,
 	COMMANDS,
 };
@@ -24,21 +32,61 @@ enum options_color {
 	COLOR_NEVER,
 };
 
-/* Strings are of argv. */
+/* What the rows of report and of ls are. */
+enum options_by {
+	BY_NONE, /* ls: a row a holder */
+	BY_PORT,
+	BY_PROCESS,
+	BY_REMOTE,
+	BY_CGROUP,
+	BYS,
+};
+
+/* Of report: table, json (as json says), csv. Of export: jsonl, csv, sqlite. */
+enum options_format {
+	FORMAT_NONE, /* any other command */
+	FORMAT_TABLE,
+	FORMAT_JSON,
+	FORMAT_JSONL,
+	FORMAT_CSV,
+	FORMAT_SQLITE,
+	FORMATS,
+};
+
+/* Strings are of argv. Times are CLOCK_REALTIME, ns. */
 struct options {
 	enum options_command command;
+	__u64 now_ns; /* what "now" means in them */
 	/*
 	 * Complete but for netns, which the caller fills from netns_names, and
 	 * for cgroup_path.
 	 */
 	struct filter filter;
 	struct filter_text netns_names; /* each a name, a path or an inode number */
+	__u16 port;			/* history, who: the filter's only one, too */
+
+	const char *recording; /* directory or file to read; NULL: live */
+	__u64 since_ns;	       /* 0: its beginning */
+	__u64 until_ns;	       /* PT_UNKNOWN: its end */
+	__u64 at_ns;	       /* the same; who: always a moment */
+
+	/* record: directory or file; export: NULL: standard output, never for sqlite */
+	const char *write;
+	__u64 max_size; /* bytes */
+	__u64 max_age_ns;
+	char **child; /* record: the command and its arguments, NULL behind them; NULL: none */
+
+	enum options_by by;
+	const char *sort; /* NULL: the command's choice */
+	__u64 top;	  /* rows; 0: all */
+	enum options_format format;
 	bool json;
 	const char *output; /* NULL: standard output */
 	bool relative;
 	enum options_color color;
 	bool quiet;
 	bool verbose;
+
 	__u64 duration_ns; /* 0: no end */
 	__u64 count;	   /* 0: no end */
 	__u64 buffer_size; /* bytes, a power of two */
@@ -55,11 +103,12 @@ enum options_result {
 };
 
 /*
- * Parses the command line. Help and version go to answers (standard output).
- * *options is set only for OPTIONS_RUN. Not reentrant (getopt_long).
+ * Parses the command line. now_ns (CLOCK_REALTIME) is what times in it are
+ * relative to. Help and version go to answers (standard output). *options is
+ * set only for OPTIONS_RUN. Not reentrant (getopt_long).
  */
-enum options_result options_parse(int argc, char **argv, struct options *options, FILE *answers,
-				  FILE *errors);
+enum options_result options_parse(int argc, char **argv, __u64 now_ns, struct options *options,
+				  FILE *answers, FILE *errors);
 
 /*
  * Whether to use colour when is_terminal tells if the output is one. NO_COLOR
