@@ -32,7 +32,7 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 ALL_CFLAGS := -std=gnu11 $(WARN) -I. -I$(BUILD) -D_GNU_SOURCE -DPORTTRACE_VERSION='"$(VERSION)"' \
 	$(CFLAGS) $(if $(SAN),$(SANITIZE))
 LIBS := -Wl,--as-needed -lbpf -lelf -lz -lcap-ng -lzstd -lisal -lsqlite3 -ljansson -lpthread
-TEST_LIBS := -lcmocka -ljansson -lpthread -lbpf
+TEST_LIBS := -lcmocka -ljansson -lpthread -lbpf -lm
 
 # What each package is for: docs/development.md
 BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libcap-ng-dev \
@@ -44,6 +44,7 @@ SOURCES := $(filter-out user/cmd/main.c,$(sort $(wildcard user/*/*.c)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 MAIN := $(BUILD)/user/cmd/main.o
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/test_*.c)))
+TEST_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/support/*.c)))
 LIVE_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/live/test_*.c)))
 LIVE_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(wildcard tests/live/test_*.c),\
 	$(sort $(wildcard tests/live/*.c))))
@@ -56,7 +57,7 @@ say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)';)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all run check deps clean install uninstall format lint help \
-	tests check-unit check-live check-kernels bench soak
+	tests check-unit check-live check-kernels bench bench-codec soak
 
 all: $(BUILD)/porttrace
 
@@ -82,7 +83,7 @@ $(BUILD)/%.bpf.o: bpf/%.bpf.c Makefile
 $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name porttrace_bpf > $@
 
-$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(OBJECTS)
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(TEST_SUPPORT) $(OBJECTS)
 	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LDFLAGS) $(LIBS) $(TEST_LIBS)
 
 $(BUILD)/tests/live/test_%: $(BUILD)/tests/live/test_%.o $(LIVE_SUPPORT)
@@ -95,6 +96,9 @@ $(BUILD)/tests/soak/check: $(SOAK_SHARED) $(BUILD)/tests/live/stream.o \
 	$(addprefix $(BUILD)/tests/soak/,check.o score.o)
 $(SOAK):
 	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LDFLAGS) $(TEST_LIBS)
+
+$(BUILD)/tests/bench/codec: $(BUILD)/tests/bench/codec.o $(TEST_SUPPORT) $(OBJECTS)
+	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LDFLAGS) $(LIBS) -lm
 
 $(BUILD)/tests/demo/workload: tests/demo/workload.c
 	@mkdir -p $(@D)
@@ -150,6 +154,10 @@ soak: deps
 	tests/soak/run --kernel $(firstword $(SERIES)) --steps $(LOSS_STEPS) $(SEED:%=--seed %) \
 		--loss --buffer-size 64K || status=1; \
 	exit $$status
+
+# The codec of recordings, on this machine.
+bench-codec: $(BUILD)/tests/bench/codec
+	$(Q)$<
 
 bench: deps
 	@$(MAKE) --no-print-directory -s all

@@ -37,6 +37,10 @@ enum format_codec {
 	FORMAT_ZSTD,
 };
 
+/*
+ * This head, the directory and their CRC are the same in every version: so a greater
+ * version is told from damage.
+ */
 struct format_block_head {
 	__u32 magic;
 	__u16 version; /* FORMAT_VERSION */
@@ -52,6 +56,58 @@ struct format_block_head {
 	__u32 crc; /* CRC32C of this head with crc 0, and the directory */
 };
 
+/*
+ * In EVENTS and KEYFRAME blocks. Those that would be empty are left out, except the
+ * first two. Numbers are LEB128 (base/varint.h), one behind the other, unless said
+ * otherwise; a row has one in those columns that its class names.
+ */
+enum format_section_id {
+	FORMAT_SECTION_PORTS = 1,  /* the first, FORMAT_RAW: __u16 a row */
+	FORMAT_SECTION_CLASS_IDS,  /* number in CLASSES: __u8 a row, or __u16 if those are > 256 */
+	FORMAT_SECTION_CLASSES,	   /* struct format_class */
+	FORMAT_SECTION_TIMES,	   /* ts: zigzag of the difference from the one before */
+	FORMAT_SECTION_SOCKS,	   /* sock: recording/sock_model.h */
+	FORMAT_SECTION_OWNER_IDS,  /* which of OWNERS: recording/dictionary.h */
+	FORMAT_SECTION_OWNERS,	   /* struct pt_task, field by field: recording/columns.h */
+	FORMAT_SECTION_TUPLE_IDS,  /* which of TUPLES */
+	FORMAT_SECTION_TUPLES,	   /* struct pt_tuple, field by field */
+	FORMAT_SECTION_SEARCHES,   /* search_ns */
+	FORMAT_SECTION_TIME_WAITS, /* tw: zigzag of the difference from the one before */
+	FORMAT_SECTION_EXTRAS,	   /* what is rare: recording/columns.h */
+	FORMAT_SECTION_CGROUPS,	   /* of the owners: __u64 id, __u16 length, path without NUL */
+	FORMAT_SECTIONS_OF_ROWS,   /* up to 31 kept for more of them */
+};
+
+/* format_class.has: the columns in which a row of the class has a value. Else that is 0. */
+enum format_has {
+	FORMAT_HAS_TIME = 1 << 0,
+	FORMAT_HAS_SOCK = 1 << 1,
+	FORMAT_HAS_TUPLE = 1 << 2,
+	FORMAT_HAS_OWNER = 1 << 3,
+	FORMAT_HAS_SEARCH = 1 << 4,
+	FORMAT_HAS_TIME_WAIT = 1 << 5,
+	FORMAT_HAS_TAKER = 1 << 6,
+	FORMAT_HAS_KIN = 1 << 7,
+	FORMAT_HAS_NUMBERS = 1 << 8, /* and the following bits: numbers[0] and so on */
+};
+
+/* What many rows have in common: of struct pt_rec_head and what else has few values. */
+struct format_class {
+	__u64 netns_cookie;
+	__u32 netns;
+	__u32 vrf;
+	__u32 flags;
+	__s32 error;
+	__u16 has; /* enum format_has */
+	__u8 kind;
+	__u8 proto;
+	__u8 family;
+	__u8 via;
+	__u8 reserved[2];
+};
+
+#define FORMAT_PATH_MAX 4096 /* bytes of a cgroup's path */
+
 /* Behind the head, one for each section; the sections follow in this order. */
 struct format_section {
 	__u16 id;   /* enum format_section_id; one that a reader does not know it skips */
@@ -64,5 +120,6 @@ struct format_section {
 
 _Static_assert(sizeof(struct format_block_head) == 64, "64 bytes");
 _Static_assert(sizeof(struct format_section) == 16, "16 bytes");
+_Static_assert(sizeof(struct format_class) == 32, "32 bytes");
 
 #endif /* PORTTRACE_RECORDING_FORMAT_H */

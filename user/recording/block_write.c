@@ -1,0 +1,609 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "user/recording/block.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+#include "user/base/varint.h"
+#include "user/recording/columns.h"
+#include "user/recording/crc32c.h"
+#include "user/recording/dictionary.h"
+#include "user/recording/sock_model.h"
+
+#define ZSTD_LEVEL 1
+#define COMPRESS_MIN 32 /* bytes; fewer are not worth zstd's own */
+
+#define CLASS_WORDS (sizeof(struct format_class) / sizeof(__u64))
+#define OWNER_WORDS (sizeof(struct pt_task) / sizeof(__u64))
+#define TUPLE_WORDS (sizeof(struct pt_tuple) / sizeof(__u64))
+#define CGROUP_WORDS 1
+
+/* A row can have so many numbers that are not known before the block is finished. */
+#define PENDING_MAX (PT_JR_NUMBERS + 1)
+
+/* Bytes of a section as they gather, of columns_limit() size. */
+struct column {
+	__u8 *bytes;
+	__u8 *end;
+};
+
+struct block_writer {
+	__u32 rows;
+	__u64 first_ts, last_ts; /* of rows that have one */
+	__u64 ts;		 /* of the last of these */
+	struct column sections[FORMAT_SECTIONS_OF_ROWS];
+	struct dictionary classes, owners, tuples, cgroups;
+	/*
+	 * By row, since what is subtracted from an address is not told before
+	 * block_writer_finish(). pending: tw, taker, kin or numbers, for rows that have them.
+	 */
+	__u16 class_ids[FORMAT_ROWS_MAX];
+	__u16 owner_ids[FORMAT_ROWS_MAX];
+	__u64 socks[FORMAT_ROWS_MAX];
+	__u64 pending[FORMAT_ROWS_MAX * PENDING_MAX];
+	size_t pending_count;
+	struct sock_model model;
+	ZSTD_CCtx *zstd;
+	__u8 *cgroup_bytes; /* of FORMAT_SECTION_CGROUPS, cgroup_size of them allocated */
+	size_t cgroup_size;
+	__u8 *block; /* the last that was made */
+	size_t block_size;
+};
+
+_Static_assert(sizeof(struct pt_task) == DICTIONARY_WORDS * sizeof(__u64), "the largest entry");
+
+struct block_writer *block_writer_new(void)
+{
+	struct block_writer *writer = calloc(1, sizeof(*writer));
+
+	if (!writer)
+		return NULL;
+	writer->zstd = ZSTD_createCCtx();
+	if (!writer->zstd)
+		goto fail;
+	for (__u16 id = 1; id < FORMAT_SECTION_CGROUPS; id++) {
+		struct column *section = &writer->sections[id];
+
+		section->bytes = malloc(columns_limit(id, FORMAT_ROWS_MAX));
+		if (!section->bytes)
+			goto fail;
+		section->end = section->bytes;
+	}
+	/* programs choose their names: an address that they do not know spoils chosen collisions */
+	writer->classes.seed = writer->owners.seed = writer->tuples.seed = writer->cgroups.seed =
+		(__u64)(unsigned long)writer;
+	return writer;
+fail:
+	block_writer_free(writer);
+	return NULL;
+}
+
+void block_writer_free(struct block_writer *writer)
+{
+	if (!writer)
+		return;
+	for (__u16 id = 1; id < FORMAT_SECTION_CGROUPS; id++)
+		free(writer->sections[id].bytes);
+	ZSTD_freeCCtx(writer->zstd);
+	free(writer->cgroup_bytes);
+	free(writer->block);
+	free(writer);
+}
+
+unsigned int block_writer_rows(const struct block_writer *writer)
+{
+	return writer->rows;
+}
+
+static void restart(struct column *section)
+{
+	section->end = section->bytes;
+}
+
+static void empty(struct block_writer *writer)
+{
+	writer->rows = 0;
+	writer->ts = 0;
+	writer->pending_count = 0;
+	for (__u16 id = 1; id < FORMAT_SECTION_CGROUPS; id++)
+		restart(&writer->sections[id]);
+	dictionary_clear(&writer->classes);
+	dictionary_clear(&writer->owners);
+	dictionary_clear(&writer->tuples);
+	dictionary_clear(&writer->cgroups);
+}
+
+/* ---- a row -------------------------------------------------------------------- */
+
+static void put_number(struct block_writer *writer, __u16 section, __u64 value)
+{
+	writer->sections[section].end = varint_put(writer->sections[section].end, value);
+}
+
+static void keep(struct block_writer *writer, __u64 value)
+{
+	writer->pending[writer->pending_count++] = value;
+}
+
+static bool is_zero(const void *bytes, size_t size)
+{
+	static const char zeros[sizeof(struct pt_task)];
+
+	return !memcmp(bytes, zeros, size);
+}
+
+static void add_time(struct block_writer *writer, __u64 ts, struct format_class *class)
+{
+	if (!ts)
+		return;
+	class->has |= FORMAT_HAS_TIME;
+	put_number(writer, FORMAT_SECTION_TIMES, zigzag(ts - writer->ts));
+	writer->ts = ts;
+	if (!writer->first_ts || ts < writer->first_ts)
+		writer->first_ts = ts;
+	if (ts > writer->last_ts)
+		writer->last_ts = ts;
+}
+
+static void add_tuple(struct block_writer *writer, const struct pt_tuple *tuple,
+		      struct format_class *class)
+{
+	__u32 count = writer->tuples.count, id;
+
+	if (is_zero(tuple, sizeof(*tuple)))
+		return;
+	class->has |= FORMAT_HAS_TUPLE;
+	id = dictionary_put(&writer->tuples, tuple, TUPLE_WORDS);
+	put_number(writer, FORMAT_SECTION_TUPLE_IDS, count - id);
+}
+
+static void add_owner(struct block_writer *writer, const struct pt_task *owner,
+		      struct format_class *class)
+{
+	__u32 count = writer->owners.count, id;
+
+	if (is_zero(owner, sizeof(*owner)))
+		return;
+	class->has |= FORMAT_HAS_OWNER;
+	id = dictionary_put(&writer->owners, owner, OWNER_WORDS);
+	put_number(writer, FORMAT_SECTION_OWNER_IDS, count - id);
+	writer->owner_ids[writer->rows] = (__u16)id;
+	if (id == count)
+		dictionary_put(&writer->cgroups, &owner->cgroup, CGROUP_WORDS);
+}
+
+static void add_tw(struct block_writer *writer, __u64 tw, struct format_class *class)
+{
+	if (!tw)
+		return;
+	class->has |= FORMAT_HAS_TIME_WAIT;
+	keep(writer, tw);
+}
+
+static void add_port(struct block_writer *writer, const struct pt_rec_port *rec,
+		     struct format_class *class)
+{
+	add_tuple(writer, &rec->tuple, class);
+	if (!(rec->head.flags & PT_F_KIN)) {
+		add_owner(writer, &rec->task, class);
+	} else if (rec->kin.sock || rec->kin.port) {
+		class->has |= FORMAT_HAS_KIN;
+		keep(writer, rec->kin.sock);
+		keep(writer, rec->kin.port);
+	}
+	if (rec->search_ns) {
+		class->has |= FORMAT_HAS_SEARCH;
+		put_number(writer, FORMAT_SECTION_SEARCHES, rec->search_ns);
+	}
+	class->error = rec->error;
+	class->via = rec->via;
+}
+
+static void add_tw_end(struct block_writer *writer, const struct pt_rec_tw_end *rec,
+		       struct format_class *class)
+{
+	add_tw(writer, rec->tw, class);
+	if (!rec->taker)
+		return;
+	class->has |= FORMAT_HAS_TAKER;
+	keep(writer, rec->taker);
+}
+
+static void add_journal(struct block_writer *writer, const struct pt_rec_journal *rec,
+			struct format_class *class)
+{
+	add_tuple(writer, &rec->tuple, class);
+	add_owner(writer, &rec->task, class);
+	add_tw(writer, rec->tw, class);
+	for (unsigned int i = 0; i < PT_JR_NUMBERS; i++) {
+		if (!rec->numbers[i])
+			continue;
+		class->has |= (__u16)(FORMAT_HAS_NUMBERS << i);
+		/* a time, mostly near that of the row */
+		keep(writer, rec->head.kind == PT_JR_HOLD ? zigzag(rec->numbers[i] - rec->head.ts)
+							  : rec->numbers[i]);
+	}
+	class->via = rec->via;
+}
+
+static void add_body(struct block_writer *writer, const struct pt_rec_head *row,
+		     struct format_class *class)
+{
+	switch (row->kind) {
+	case PT_REC_ALLOC:
+	case PT_REC_FAIL:
+		add_port(writer, (const struct pt_rec_port *)row, class);
+		break;
+	case PT_REC_CONNECT:
+	case PT_REC_TW_BEGIN:
+		add_tuple(writer, &((const struct pt_rec_tuple *)row)->tuple, class);
+		add_tw(writer, ((const struct pt_rec_tuple *)row)->tw, class);
+		break;
+	case PT_REC_TW_END:
+		add_tw_end(writer, (const struct pt_rec_tw_end *)row, class);
+		break;
+	case PT_REC_CLOSED:
+	case PT_REC_RELEASE:
+	case PT_REC_EMPTY:
+		break;
+	default:
+		add_journal(writer, (const struct pt_rec_journal *)row, class);
+	}
+}
+
+int block_writer_add(struct block_writer *writer, const struct pt_rec_head *row)
+{
+	struct format_class class = {
+		.netns_cookie = row->netns_cookie,
+		.netns = row->netns,
+		.vrf = row->vrf,
+		.flags = row->flags,
+		.has = row->sock ? FORMAT_HAS_SOCK : 0,
+		.kind = row->kind,
+		.proto = row->proto,
+		.family = row->family,
+	};
+	struct column *ports = &writer->sections[FORMAT_SECTION_PORTS];
+	__u16 port = htole16(row->port);
+
+	if (writer->rows == FORMAT_ROWS_MAX)
+		return -E2BIG;
+	if (!writer->rows)
+		writer->first_ts = writer->last_ts = 0;
+	add_time(writer, row->ts, &class);
+	add_body(writer, row, &class);
+	writer->class_ids[writer->rows] =
+		(__u16)dictionary_put(&writer->classes, &class, CLASS_WORDS);
+	writer->socks[writer->rows] = row->sock;
+	memcpy(ports->end, &port, sizeof(port));
+	ports->end += sizeof(port);
+	writer->rows++;
+	return 0;
+}
+
+/* ---- sections ----------------------------------------------------------------- */
+
+static const struct format_class *class_at(const struct block_writer *writer, __u32 number)
+{
+	return (const struct format_class *)&writer->classes.entries[number * CLASS_WORDS];
+}
+
+static void put_class_ids(struct block_writer *writer)
+{
+	struct column *section = &writer->sections[FORMAT_SECTION_CLASS_IDS];
+	bool wide = writer->classes.count > 256;
+
+	restart(section);
+	for (__u32 i = 0; i < writer->rows; i++) {
+		*section->end++ = (__u8)writer->class_ids[i];
+		if (wide)
+			*section->end++ = (__u8)(writer->class_ids[i] >> 8);
+	}
+}
+
+static void put_classes(struct block_writer *writer)
+{
+	struct column *section = &writer->sections[FORMAT_SECTION_CLASSES];
+
+	restart(section);
+	for (__u32 i = 0; i < writer->classes.count; i++) {
+		struct format_class class = *class_at(writer, i);
+
+		class.netns_cookie = htole64(class.netns_cookie);
+		class.netns = htole32(class.netns);
+		class.vrf = htole32(class.vrf);
+		class.flags = htole32(class.flags);
+		class.error = (__s32)htole32((__u32) class.error);
+		class.has = htole16(class.has);
+		memcpy(section->end, &class, sizeof(class));
+		section->end += sizeof(class);
+	}
+}
+
+/* Of a row while the columns of addresses are written. */
+struct pending {
+	const struct format_class *class;
+	__u64 sock;
+	const __u64 *next; /* in block_writer.pending */
+	__u64 address_base;
+	__u64 identity_base; /* the same where addresses stand for cookies, else 0 */
+	__u64 tw, taker;     /* the last ones */
+};
+
+static __u64 shifted(__u64 address, __u64 base)
+{
+	return address ? address - base : 0;
+}
+
+static __u8 *put_difference(__u8 *p, __u64 value, __u64 *last)
+{
+	p = varint_put(p, zigzag(value - *last));
+	*last = value;
+	return p;
+}
+
+static __u8 *put_pending_numbers(__u8 *p, struct pending *row)
+{
+	for (unsigned int i = 0; i < PT_JR_NUMBERS; i++) {
+		__u64 number;
+
+		if (!(row->class->has & FORMAT_HAS_NUMBERS << i))
+			continue;
+		number = *row->next++;
+		if (row->class->kind == PT_JR_PORT && i == 0) /* the taker */
+			number = shifted(number, row->identity_base);
+		p = varint_put(p, number);
+	}
+	return p;
+}
+
+static void put_pending(struct block_writer *writer, struct pending *row)
+{
+	struct column *tws = &writer->sections[FORMAT_SECTION_TIME_WAITS];
+	struct column *extras = &writer->sections[FORMAT_SECTION_EXTRAS];
+	__u16 has = row->class->has;
+
+	if (has & FORMAT_HAS_TIME_WAIT)
+		tws->end = put_difference(tws->end, shifted(*row->next++, row->address_base),
+					  &row->tw);
+	if (has & FORMAT_HAS_TAKER)
+		extras->end = put_difference(extras->end, shifted(*row->next++, row->identity_base),
+					     &row->taker);
+	if (has & FORMAT_HAS_KIN) {
+		__u64 kin = shifted(*row->next++, row->identity_base);
+
+		extras->end = varint_put(extras->end, zigzag(kin - row->sock));
+		extras->end = varint_put(extras->end, *row->next++);
+	}
+	extras->end = put_pending_numbers(extras->end, row);
+}
+
+/* What had to wait for the base that is subtracted from addresses. */
+static void put_addresses(struct block_writer *writer, __u64 base)
+{
+	struct column *socks = &writer->sections[FORMAT_SECTION_SOCKS];
+	struct pending row = { .next = writer->pending, .address_base = base };
+	const __u16 rare = (__u16) ~(FORMAT_HAS_TIME | FORMAT_HAS_SOCK | FORMAT_HAS_TUPLE |
+				     FORMAT_HAS_OWNER | FORMAT_HAS_SEARCH);
+
+	sock_model_clear(&writer->model);
+	restart(socks);
+	restart(&writer->sections[FORMAT_SECTION_TIME_WAITS]);
+	restart(&writer->sections[FORMAT_SECTION_EXTRAS]);
+	for (__u32 i = 0; i < writer->rows; i++) {
+		const struct format_class *class = class_at(writer, writer->class_ids[i]);
+		struct sock_model_row about = { .kind = class->kind, .owner = SOCK_MODEL_NO_OWNER };
+
+		row.class = class;
+		row.identity_base = class->netns_cookie & PT_NO_COOKIES ? base : 0;
+		row.sock = shifted(writer->socks[i], row.identity_base);
+		memcpy(&about.port,
+		       writer->sections[FORMAT_SECTION_PORTS].bytes + i * sizeof(__u16),
+		       sizeof(__u16));
+		about.port = le16toh(about.port);
+		if (class->has & FORMAT_HAS_OWNER)
+			about.owner = writer->owner_ids[i];
+		if (class->has & FORMAT_HAS_SOCK)
+			socks->end = varint_put(
+				socks->end, sock_model_encode(&writer->model, &about, row.sock));
+		if (class->has & rare)
+			put_pending(writer, &row);
+	}
+}
+
+/* Room for more bytes behind the size that are used. */
+static int grow(__u8 **bytes, size_t *allocated, size_t used, size_t more)
+{
+	size_t size = *allocated ?: 4096;
+	__u8 *grown;
+
+	if (used + more <= *allocated)
+		return 0;
+	while (size < used + more)
+		size *= 2;
+	grown = realloc(*bytes, size);
+	if (!grown)
+		return -ENOMEM;
+	*bytes = grown;
+	*allocated = size;
+	return 0;
+}
+
+/* Paths that nobody knows are left out, and what would be more than a reader takes. */
+static int put_cgroups(struct block_writer *writer, const struct block_info *info, size_t *used)
+{
+	*used = 0;
+	for (__u32 i = 0; info->cgroup_path && i < writer->cgroups.count; i++) {
+		__u64 id = writer->cgroups.entries[i];
+		const char *path = info->cgroup_path(info->cgroup_data, id);
+		size_t len = path ? strlen(path) : 0;
+		size_t more = sizeof(id) + sizeof(__u16) + len;
+		__u16 stored_len = htole16((__u16)len);
+		__u8 *p;
+
+		if (!path || len > FORMAT_PATH_MAX || *used + more > FORMAT_SECTION_MAX)
+			continue;
+		if (grow(&writer->cgroup_bytes, &writer->cgroup_size, *used, more))
+			return -ENOMEM;
+		p = writer->cgroup_bytes + *used;
+		id = htole64(id);
+		memcpy(p, &id, sizeof(id));
+		memcpy(p + sizeof(id), &stored_len, sizeof(stored_len));
+		memcpy(p + sizeof(id) + sizeof(stored_len), path, len);
+		*used += more;
+	}
+	return 0;
+}
+
+/* ---- the block ---------------------------------------------------------------- */
+
+/* What is to become a section. */
+struct source {
+	__u16 id;
+	const void *bytes;
+	size_t size;
+};
+
+/* Compressed into p, or as it is where that is no longer. Returns the bytes stored. */
+static size_t store(struct block_writer *writer, const struct source *source, __u8 *p, __u8 *codec)
+{
+	size_t size;
+
+	*codec = FORMAT_ZSTD;
+	if (source->id != FORMAT_SECTION_PORTS && source->size >= COMPRESS_MIN) {
+		/* one byte less than it is: otherwise zstd gives up */
+		size = ZSTD_compressCCtx(writer->zstd, p, source->size - 1, source->bytes,
+					 source->size, ZSTD_LEVEL);
+		if (!ZSTD_isError(size))
+			return size;
+	}
+	*codec = FORMAT_RAW;
+	if (source->size)
+		memcpy(p, source->bytes, source->size);
+	return source->size;
+}
+
+static void put_head(struct block_writer *writer, const struct block_info *info,
+		     const struct format_block_head *about, size_t size)
+{
+	struct format_block_head head = {
+		.magic = htole32(FORMAT_BLOCK_MAGIC),
+		.version = htole16(FORMAT_VERSION),
+		.type = (__u8)info->type,
+		.sections = about->sections,
+		.size = htole32((__u32)size),
+		.rows = htole32(about->rows),
+		.first_ts = htole64(about->first_ts),
+		.last_ts = htole64(about->last_ts),
+		.realtime_offset = htole64(info->realtime_offset),
+		.sequence = htole64(info->sequence),
+	};
+	size_t directory = head.sections * sizeof(struct format_section);
+	__u32 crc = crc32c(0, &head, sizeof(head));
+
+	head.crc = htole32(crc32c(crc, writer->block + sizeof(head), directory));
+	memcpy(writer->block, &head, sizeof(head));
+}
+
+/* about: sections, rows and times, in the machine's byte order. Returns the block's size. */
+static ssize_t put_block(struct block_writer *writer, const struct block_info *info,
+			 const struct format_block_head *about, const struct source *sources)
+{
+	size_t size = sizeof(*about) + about->sections * sizeof(struct format_section);
+	size_t most = size;
+	__u8 *directory;
+
+	for (unsigned int i = 0; i < about->sections; i++)
+		most += sources[i].size;
+	if (grow(&writer->block, &writer->block_size, 0, most))
+		return -ENOMEM;
+	directory = writer->block + sizeof(*about);
+	for (unsigned int i = 0; i < about->sections; i++) {
+		struct format_section section = { .id = htole16(sources[i].id),
+						  .unpacked = htole32((__u32)sources[i].size) };
+		size_t stored = store(writer, &sources[i], writer->block + size, &section.codec);
+
+		section.stored = htole32((__u32)stored);
+		section.crc = htole32(crc32c(0, writer->block + size, stored));
+		memcpy(directory + i * sizeof(section), &section, sizeof(section));
+		size += stored;
+	}
+	put_head(writer, info, about, size);
+	return (ssize_t)size;
+}
+
+static void put_dictionaries(struct block_writer *writer)
+{
+	struct column *owners = &writer->sections[FORMAT_SECTION_OWNERS];
+	struct column *tuples = &writer->sections[FORMAT_SECTION_TUPLES];
+
+	put_classes(writer);
+	restart(owners);
+	if (writer->owners.count)
+		owners->end = columns_put_owners(owners->bytes,
+						 (const struct pt_task *)writer->owners.entries,
+						 writer->owners.count);
+	restart(tuples);
+	if (writer->tuples.count)
+		tuples->end = columns_put_tuples(tuples->bytes,
+						 (const struct pt_tuple *)writer->tuples.entries,
+						 writer->tuples.count);
+}
+
+int block_writer_finish(struct block_writer *writer, const struct block_info *info,
+			const void **bytes, size_t *size)
+{
+	struct format_block_head about = { .rows = writer->rows };
+	struct source sources[FORMAT_SECTIONS_OF_ROWS];
+	size_t cgroups;
+	ssize_t made;
+
+	if (writer->rows) {
+		about.first_ts = writer->first_ts;
+		about.last_ts = writer->last_ts;
+	}
+	put_class_ids(writer);
+	put_dictionaries(writer);
+	put_addresses(writer, info->address_base);
+	if (put_cgroups(writer, info, &cgroups))
+		return -ENOMEM;
+	for (__u16 id = 1; id < FORMAT_SECTION_CGROUPS; id++) {
+		struct column *section = &writer->sections[id];
+		size_t len = (size_t)(section->end - section->bytes);
+
+		if (len || id <= FORMAT_SECTION_CLASS_IDS)
+			sources[about.sections++] = (struct source){ id, section->bytes, len };
+	}
+	if (cgroups)
+		sources[about.sections++] =
+			(struct source){ FORMAT_SECTION_CGROUPS, writer->cgroup_bytes, cgroups };
+	made = put_block(writer, info, &about, sources);
+	if (made < 0)
+		return (int)made;
+	empty(writer);
+	*bytes = writer->block;
+	*size = (size_t)made;
+	return 0;
+}
+
+int block_writer_plain(struct block_writer *writer, const struct block_info *info,
+		       const struct block_plain *plain, const void **bytes, size_t *size)
+{
+	const struct format_block_head about = { .sections = 1,
+						 .first_ts = plain->ts,
+						 .last_ts = plain->ts };
+	const struct source source = { plain->section, plain->bytes, plain->size };
+	ssize_t made;
+
+	if (plain->size > FORMAT_SECTION_MAX)
+		return -E2BIG;
+	made = put_block(writer, info, &about, &source);
+	if (made < 0)
+		return (int)made;
+	*bytes = writer->block;
+	*size = (size_t)made;
+	return 0;
+}
