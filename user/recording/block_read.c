@@ -108,6 +108,7 @@ static void forget(struct block_reader *reader)
 	for (unsigned int id = 0; id < FORMAT_SECTIONS_OF_ROWS; id++) {
 		reader->columns[id].size = 0;
 		reader->columns[id].is_there = false;
+		reader->columns[id].cursor = (struct varint_cursor){ 0 };
 	}
 }
 
