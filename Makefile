@@ -16,6 +16,8 @@ SAN ?=
 SEED ?=
 STEPS ?= 1000000
 LOSS_STEPS ?= 200000
+# of make fuzz, for each target
+FUZZ_SECONDS ?= 600
 SERIES ?= newest 6.1
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 
@@ -38,7 +40,7 @@ TEST_LIBS := -lcmocka -ljansson -lpthread -lbpf -lm
 BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libcap-ng-dev \
 	libzstd-dev libisal-dev libsqlite3-dev libjansson-dev
 GUEST_PACKAGES := qemu-system-x86 busybox-static cpio
-CHECK_PACKAGES := libcmocka-dev shellcheck clang-format jq sqlite3
+CHECK_PACKAGES := libcmocka-dev shellcheck clang-format jq sqlite3 libclang-rt-14-dev
 
 SOURCES := $(filter-out user/cmd/main.c,$(sort $(wildcard user/*/*.c)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
@@ -48,6 +50,7 @@ TEST_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/support/*.c)
 LIVE_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/live/test_*.c)))
 LIVE_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(wildcard tests/live/test_*.c),\
 	$(sort $(wildcard tests/live/*.c))))
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 SOAK := $(addprefix $(BUILD)/tests/soak/,walk check)
 SKELETON := $(BUILD)/porttrace.skel.h
 
@@ -57,7 +60,7 @@ say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)';)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all run check deps clean install uninstall format lint help \
-	tests check-unit check-live check-kernels bench bench-codec soak
+	tests check-unit check-live check-kernels bench bench-codec soak fuzz
 
 all: $(BUILD)/porttrace
 
@@ -100,6 +103,19 @@ $(SOAK):
 $(BUILD)/tests/bench/codec: $(BUILD)/tests/bench/codec.o $(TEST_SUPPORT) $(OBJECTS)
 	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LDFLAGS) $(LIBS) -lm
 
+# clang: gcc has no libFuzzer. All of user/, since a target may come to need more of it.
+FUZZ_FLAGS := -O1 -g $(SANITIZE) -fsanitize=fuzzer-no-link
+FUZZ_OBJECTS := $(patsubst %.c,build/fuzz/%.o,$(SOURCES) $(sort $(wildcard tests/support/*.c)))
+build/fuzz/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$<)$(CLANG) -std=gnu11 $(WARN) -I. -Ibuild -D_GNU_SOURCE \
+		-DPORTTRACE_VERSION='"$(VERSION)"' $(FUZZ_FLAGS) -MMD -MP -c $< -o $@
+
+build/fuzz/user/live/loader.o: build/porttrace.skel.h
+
+$(FUZZ_TARGETS): build/fuzz/%: build/fuzz/tests/fuzz/%.o $(FUZZ_OBJECTS)
+	$(call say,LD,$@)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer $^ -o $@ $(LDFLAGS) $(LIBS) -lm
+
 $(BUILD)/tests/demo/workload: tests/demo/workload.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) -std=gnu11 $(WARN) -D_GNU_SOURCE -O2 -static $< -o $@
@@ -129,6 +145,7 @@ help:
 	@echo "make deps | install [DESTDIR= PREFIX=] | uninstall | clean | format | lint"
 	@echo "make check-unit | check-live | check-kernels | bench"
 	@echo "make soak [SEED= STEPS= LOSS_STEPS= SERIES=]"
+	@echo "make fuzz [FUZZ_SECONDS=] | bench-codec"
 
 # ---- tests --------------------------------------------------------------------
 
@@ -154,6 +171,17 @@ soak: deps
 	tests/soak/run --kernel $(firstword $(SERIES)) --steps $(LOSS_STEPS) $(SEED:%=--seed %) \
 		--loss --buffer-size 64K || status=1; \
 	exit $$status
+
+# A corpus that is found stays in build/fuzz; what is in tests/fuzz is the beginning.
+fuzz: deps
+	@$(MAKE) --no-print-directory -s $(FUZZ_TARGETS)
+	$(Q)for target in $(notdir $(FUZZ_TARGETS)); do \
+		mkdir -p build/fuzz/corpus/$$target; \
+		build/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=10 \
+			-rss_limit_mb=1024 -print_final_stats=1 \
+			-artifact_prefix=build/fuzz/$$target- -dict=tests/fuzz/$$target.dict \
+			build/fuzz/corpus/$$target tests/fuzz/corpus/$$target || exit 1; \
+	done
 
 # The codec of recordings, on this machine.
 bench-codec: $(BUILD)/tests/bench/codec
