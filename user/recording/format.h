@@ -118,6 +118,35 @@ struct format_section {
 	__u32 crc;	/* CRC32C of the bytes in the file */
 };
 
+/* Of SEGMENT and FOOTER blocks: their only section. */
+enum format_plain_section {
+	FORMAT_SECTION_DOCUMENT = 32, /* JSON: recording/document.h */
+	FORMAT_SECTION_INDEX,	      /* struct format_footer */
+};
+
+/* The section of a FOOTER block: this, then one format_footer_block for each block before it. */
+struct format_footer {
+	__u64 size; /* of the segment without its FOOTER, bytes */
+	__u64 rows; /* of EVENTS blocks */
+	__u64 first_ts, last_ts; /* as in a head: of the SEGMENT block; greatest of EVENTS blocks */
+	__u64 last_wall;	 /* last_ts by CLOCK_REALTIME, ns */
+	__u32 blocks;
+	__u32 reserved;
+};
+
+/* As the block's head has it. */
+struct format_footer_block {
+	__u64 offset; /* from the beginning of the segment, bytes */
+	__u32 size;
+	__u32 rows;
+	__u64 first_ts, last_ts;
+	__u64 realtime_offset;
+	__u8 type;
+	__u8 reserved[7];
+};
+
+_Static_assert(sizeof(struct format_footer) == 48, "48 bytes");
+_Static_assert(sizeof(struct format_footer_block) == 48, "48 bytes");
 _Static_assert(sizeof(struct format_block_head) == 64, "64 bytes");
 _Static_assert(sizeof(struct format_section) == 16, "16 bytes");
 _Static_assert(sizeof(struct format_class) == 32, "32 bytes");
