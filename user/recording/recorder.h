@@ -19,7 +19,7 @@ typedef void (*recorder_row_fn)(void *data, const struct pt_rec_head *row);
 
 struct recorder_options {
 	const char *path;   /* the directory, made if it is not there, or the file */
-	bool single;	    /* it is a file: neither max_size nor max_age nor segment_size */
+	bool single;	    /* it is a file: neither max_size nor max_age */
 	__u64 max_size;	    /* bytes, of all segments; 0: no bound */
 	__u64 max_age_ns;   /* of the newest event of a segment; 0: no bound */
 	__u64 segment_size; /* bytes; 0: 64 MiB, or less so that max_size has eight */
@@ -43,6 +43,7 @@ struct recorder_options {
 };
 
 /*
+ * The caller ignores SIGXFSZ: else RLIMIT_FSIZE kills it, instead of being a full disk.
  * Locks the directory (or file), looks at what is there, and begins a segment with a
  * keyframe. On failure why has the reason.
  * Returns 0, -EBUSY (another recorder has it), -EEXIST (a file that is no recording:
@@ -51,7 +52,10 @@ struct recorder_options {
 int recorder_new(const struct recorder_options *options, struct recorder **out,
 		 struct parse_reason *why);
 
-/* Takes a row. Nothing is written to a new segment meanwhile. Returns 0 or -ENOMEM. */
+/*
+ * Takes a row. Nothing is written to a new segment meanwhile; what goes wrong with the
+ * file is recorder_tick()'s to tell. Returns 0 or -ENOMEM.
+ */
 int recorder_row(struct recorder *recorder, const struct pt_rec_head *row);
 
 /*
@@ -74,8 +78,8 @@ struct recorder_counts recorder_counts(const struct recorder *recorder);
 
 /*
  * Writes everything, the footer, syncs and frees.
- * Returns 0, or a negative errno: what could not be written is then in *dropped rows
- * (may be NULL).
+ * Returns 0, or a negative errno: not all could be written. *dropped (may be NULL): rows
+ * that were lost from the beginning on.
  */
 int recorder_close(struct recorder *recorder, __u64 *dropped);
 
