@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "user/base/out.h"
+#include "user/sink/blockers.h"
 #include "user/sink/columns.h"
 #include "user/sink/json_field.h"
 #include "user/sink/sink.h"
@@ -19,33 +20,7 @@ struct json_sink {
 	struct json_writer writer;
 	struct sink_context ctx;
 	struct json_fields events[PT_EV_TYPES];
-	struct json_key blocker_keys[BLOCKER_COLUMNS_MAX];
 };
-
-static void put_blocker(struct json_sink *json, const struct pt_blocker *blocker)
-{
-	for (unsigned int i = 0; i < blocker_columns_count; i++) {
-		union column_value value;
-		enum column_state state = blocker_columns[i].get(blocker, &value);
-
-		json_field(&json->writer, &json->blocker_keys[i], blocker_columns[i].type, state,
-			   &value);
-	}
-	out_char(json->writer.out, '}');
-}
-
-static void put_blockers(struct json_sink *json, const struct json_key *key,
-			 const struct pt_event *ev)
-{
-	out_bytes(json->writer.out, key->text, key->len);
-	out_char(json->writer.out, '[');
-	for (unsigned int i = 0; i < ev->blockers_count; i++) {
-		if (i)
-			out_char(json->writer.out, ',');
-		put_blocker(json, &ev->blockers[i]);
-	}
-	out_char(json->writer.out, ']');
-}
 
 static int json_event(struct sink *sink, const struct pt_event *ev)
 {
@@ -59,7 +34,7 @@ static int json_event(struct sink *sink, const struct pt_event *ev)
 		enum column_state state = column->get(&json->ctx, ev, &value);
 
 		if (column->type == COLUMN_BLOCKERS && state == COLUMN_KNOWN)
-			put_blockers(json, &fields->keys[i], value.event);
+			blockers_json(&json->writer, &fields->keys[i], value.event);
 		else
 			json_field(&json->writer, &fields->keys[i], column->type, state, &value);
 	}
@@ -100,8 +75,6 @@ int sink_json_new(struct out *out, const struct sink_context *ctx, struct sink *
 		for (unsigned int type = 0; type < PT_EV_TYPES; type++)
 			if (columns[i].key && columns[i].events >> type & 1)
 				add_column(&json->events[type], &columns[i]);
-	for (unsigned int i = 0; i < blocker_columns_count; i++)
-		json_key_make(&json->blocker_keys[i], !i, blocker_columns[i].key);
 	*sink = &json->base;
 	return 0;
 }

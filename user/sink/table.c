@@ -7,6 +7,7 @@
 #include "user/base/escape.h"
 #include "user/base/format.h"
 #include "user/base/out.h"
+#include "user/sink/blockers.h"
 #include "user/sink/columns.h"
 #include "user/sink/sink.h"
 
@@ -186,43 +187,6 @@ static void put_lost(struct table_sink *table, const struct pt_event *ev, size_t
 	out_str(out, ": holders and reuse are unknown since");
 }
 
-static void put_blocker(struct out *out, const struct pt_blocker *blocker)
-{
-	char *p = out_reserve(out, CELL_MAX + FORMAT_U64_MAX + FORMAT_DURATION_MAX + 32);
-
-	if (blocker->owner.known) {
-		p = format_u64(p, blocker->owner.pid);
-		*p++ = ' ';
-		p = column_format_name(p, blocker->owner.comm);
-	} else {
-		p = stpcpy(p, "unknown");
-	}
-	p = stpcpy(p, blocker->time_wait ? " (TIME-WAIT" : " (open");
-	if (blocker->age_ns != PT_UNKNOWN) {
-		p = stpcpy(p, ", ");
-		p = format_duration(p, blocker->age_ns);
-	}
-	*p++ = ')';
-	out_commit(out, p);
-}
-
-/* Behind the columns: who was in the way. */
-static void put_blockers(struct out *out, const struct pt_event *ev, size_t gap)
-{
-	if (!ev->blockers_count)
-		return;
-	out_fill(out, ' ', gap);
-	for (unsigned int i = 0; i < ev->blockers_count; i++) {
-		out_str(out, i ? ", " : "held by ");
-		put_blocker(out, &ev->blockers[i]);
-	}
-	if (ev->blockers_total == PT_UNKNOWN || ev->blockers_total <= ev->blockers_count)
-		return;
-	out_str(out, "; ");
-	out_u64(out, ev->blockers_total);
-	out_str(out, " in all");
-}
-
 /* What the first event and the first of a second namespace change. */
 static void table_prepare(struct table_sink *table, const struct pt_event *ev)
 {
@@ -258,8 +222,10 @@ static int table_event(struct sink *sink, const struct pt_event *ev)
 	}
 	if (ev->type == PT_EV_LOST)
 		put_lost(table, ev, gap);
-	if (ev->type == PT_EV_FAIL)
-		put_blockers(table->out, ev, gap);
+	if (ev->type == PT_EV_FAIL && ev->blockers_count) {
+		out_fill(table->out, ' ', gap);
+		blockers_text(table->out, ev);
+	}
 	return out_end_line(table->out);
 }
 
