@@ -234,6 +234,20 @@ static void test_clock(void **state)
 			    "03:00:00.000000");
 }
 
+static void test_datetime(void **state)
+{
+	char buf[FORMAT_DATETIME_MAX + 1];
+	struct format_time cache = { 0 };
+
+	(void)state;
+	setenv("TZ", "XXX-10", 1);
+	tzset();
+	assert_string_equal(text_of(buf, format_datetime(&cache, buf, 1795269731104233999)),
+			    "2026-11-22 00:02:11.104233");
+	assert_string_equal(text_of(buf, format_datetime(&cache, buf, 1795269730000000999)),
+			    "2026-11-22 00:02:10.000000");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -246,6 +260,7 @@ int main(void)
 		cmocka_unit_test(test_seconds),
 		cmocka_unit_test(test_rfc3339),
 		cmocka_unit_test(test_clock),
+		cmocka_unit_test(test_datetime),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

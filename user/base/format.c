@@ -201,6 +201,12 @@ char *format_clock(struct format_time *cache, char *p, __u64 realtime_ns)
 	return format_fixed(p, realtime_ns % NS_PER_S / NS_PER_US, 6);
 }
 
+char *format_datetime(struct format_time *cache, char *p, __u64 realtime_ns)
+{
+	p = format_cached(cache, p, realtime_ns / NS_PER_S, "%Y-%m-%d %H:%M:%S.", localtime_r);
+	return format_fixed(p, realtime_ns % NS_PER_S / NS_PER_US, 6);
+}
+
 char *format_rfc3339(struct format_time *cache, char *p, __u64 realtime_ns)
 {
 	p = format_cached(cache, p, realtime_ns / NS_PER_S, "%Y-%m-%dT%H:%M:%S.", gmtime_r);

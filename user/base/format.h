@@ -16,6 +16,7 @@
 #define FORMAT_DURATION_MAX 16
 #define FORMAT_SECONDS_MAX 18
 #define FORMAT_CLOCK_MAX 15
+#define FORMAT_DATETIME_MAX 26
 #define FORMAT_RFC3339_MAX 30
 
 char *format_u64(char *p, __u64 value);
@@ -42,10 +43,13 @@ struct format_time {
 };
 
 /*
- * realtime_ns: since 1970, UTC. A cache belongs to one of the two functions.
+ * realtime_ns: since 1970, UTC. A cache belongs to one of the three functions.
  * Local time of day: 14:02:11.104233
  */
 char *format_clock(struct format_time *cache, char *p, __u64 realtime_ns);
+
+/* Local: 2026-11-21 14:02:11.104233 */
+char *format_datetime(struct format_time *cache, char *p, __u64 realtime_ns);
 
 /* UTC: 2026-11-21T14:02:11.104233001Z */
 char *format_rfc3339(struct format_time *cache, char *p, __u64 realtime_ns);

@@ -353,6 +353,24 @@ const unsigned int columns_count = ARRAY_SIZE(columns);
 
 _Static_assert(ARRAY_SIZE(columns) <= COLUMNS_MAX, "COLUMNS_MAX rows");
 
+const struct column *column_of_key(const char *key)
+{
+	const struct column *column = columns;
+
+	while (!column->key || strcmp(column->key, key))
+		column++;
+	return column;
+}
+
+const struct column *column_of_title(const char *title)
+{
+	const struct column *column = columns;
+
+	while (!column->title || strcmp(column->title, title))
+		column++;
+	return column;
+}
+
 static enum column_state blocker_pid(const struct pt_blocker *blocker, union column_value *v)
 {
 	return blocker->owner.known ? put_u64(v, blocker->owner.pid) : COLUMN_UNKNOWN;

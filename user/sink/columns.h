@@ -73,6 +73,13 @@ struct column {
 extern const struct column columns[];
 extern const unsigned int columns_count;
 
+/*
+ * The row with that key, or the one with that title, for tables of columns that
+ * show events among other things. There has to be one.
+ */
+const struct column *column_of_key(const char *key);
+const struct column *column_of_title(const char *title);
+
 /* The same of one blocker: an object's members in JSON. */
 struct blocker_column {
 	const char *key;
