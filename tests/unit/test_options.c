@@ -474,8 +474,13 @@ static void test_times(void **state)
 	check_runs("ls -r x");
 	assert_true(options.at_ns == PT_UNKNOWN);
 	check_runs("report --since now --until now");
-	check_wrong("report --since now --until -1s", "--since is later than --until");
-	check_wrong("report --until -1s --since -0.5s", "--since is later than --until");
+	check_wrong("report --since now --until -1s",
+		    "--since (2026-11-21 14:02:10.000000) is later than --until "
+		    "(2026-11-21 14:02:09.000000)");
+	/* 23:00 is still to come: */
+	check_wrong("report --until 23:00 --since -0.5s",
+		    "--since (2026-11-21 14:02:09.500000) is later than --until "
+		    "(2026-11-20 23:00:00.000000)");
 	check_wrong("report --since noon", "--since: 'noon' is no time; these are: 14:02, "
 					   "2026-11-21 14:02:10, -30m");
 	check_wrong("who 80 --at 25:00",

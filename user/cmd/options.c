@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/format.h"
 #include "user/base/parse.h"
 #include "user/cmd/option_help.h"
 #include "user/cmd/option_rows.h"
@@ -343,6 +344,17 @@ static enum options_result settle_format(struct parser *parser)
 	return OPTIONS_RUN;
 }
 
+/* With the moments that were understood: a time of day may be yesterday's. */
+static enum options_result wrong_span(const struct parser *parser)
+{
+	char since[FORMAT_DATETIME_MAX + 1], until[FORMAT_DATETIME_MAX + 1];
+	struct format_time cache = { 0 };
+
+	*format_datetime(&cache, since, parser->found.since_ns) = '\0';
+	*format_datetime(&cache, until, parser->found.until_ns) = '\0';
+	return wrong(parser, "--since (%s) is later than --until (%s)", since, until);
+}
+
 static enum options_result check(struct parser *parser)
 {
 	const struct options *found = &parser->found;
@@ -353,7 +365,7 @@ static enum options_result check(struct parser *parser)
 	if (found->audit && found->no_snapshot)
 		return wrong(parser, "--audit needs the snapshot that --no-snapshot leaves out");
 	if (found->since_ns > found->until_ns)
-		return wrong(parser, "--since is later than --until");
+		return wrong_span(parser);
 	if (found->command == COMMAND_WHO && found->at_ns == PT_UNKNOWN)
 		return wrong(parser, "--at is missing: who held the port when?");
 	if (found->by == BY_NONE && is_given(parser, option_set_top))
