@@ -316,6 +316,25 @@ static void test_found_gone(void **state)
 	history_free(history);
 }
 
+/* Who lets go without a known age was not seen to begin, whenever that was told. */
+static void test_told_late(void **state)
+{
+	struct seen seen;
+	struct history *history = begin(&seen);
+	struct pt_event ev;
+
+	(void)state;
+	alloc(history, 1, 1);
+	ev = event_of(PT_EV_FREE, 1, 1);
+	ev.end = PT_END_CLOSE;
+	take(history, &ev);
+	assert_int_equal(seen.count, 1);
+	assert_true(seen.rows[0].begin == PT_UNKNOWN);
+	assert_int_equal(seen.rows[0].ts, WALL(1));
+	assert_int_equal(seen.rows[0].ended, WALL(1));
+	history_free(history);
+}
+
 static void test_refusal(void **state)
 {
 	struct seen seen;
@@ -627,6 +646,7 @@ int main(void)
 		cmocka_unit_test(test_began_before),
 		cmocka_unit_test(test_held_at_the_start),
 		cmocka_unit_test(test_found_gone),
+		cmocka_unit_test(test_told_late),
 		cmocka_unit_test(test_refusal),
 		cmocka_unit_test(test_loss),
 		cmocka_unit_test(test_gap),

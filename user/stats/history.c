@@ -321,6 +321,9 @@ static int on_free(struct history *history, const struct pt_event *ev)
 	/* found gone: since when is not known */
 	if (ev->end != PT_END_UNKNOWN)
 		row->ended = wall(ev, ev->ts);
+	/* of an alloc that was told late, the moment says nothing */
+	if (ev->end != PT_END_UNKNOWN && ev->held_ns == PT_UNKNOWN)
+		row->begin = PT_UNKNOWN;
 	row->time_wait |=
 		ev->end == PT_END_EXPIRED || ev->end == PT_END_REUSED || ev->end == PT_END_CUT;
 	row->ev.end = ev->end;

@@ -70,8 +70,9 @@ int history_event(struct history *history, const struct pt_event *ev);
  * A hold that there is at a moment, for those of which the alloc is not among the
  * events (a keyframe's): ev->ts is that moment, held_ns how long it had held then
  * (PT_UNKNOWN: not known), open_ns how long it had been open if it was in
- * TIME_WAIT, else PT_UNKNOWN. One that is known already goes on. To be called
- * before the events that follow that moment. Returns as history_event() does.
+ * TIME_WAIT, else PT_UNKNOWN. One that is known already goes on. To be called once
+ * for each hold, before the events that follow that moment. Returns as
+ * history_event() does.
  */
 int history_held(struct history *history, const struct pt_event *ev);
 
