@@ -28,7 +28,8 @@ struct seen {
 	unsigned int count; /* of all rows */
 	__u64 last_ts;
 	unsigned int backwards; /* rows that began before the one before them */
-	int result;		/* of the callback */
+	unsigned int still_held, unknown;
+	int result; /* of the callback */
 };
 
 static int keep(void *data, const struct history_row *row)
@@ -38,8 +39,12 @@ static int keep(void *data, const struct history_row *row)
 	if (seen->count < 64)
 		seen->rows[seen->count] = *row;
 	seen->backwards += row->ts < seen->last_ts;
+	seen->still_held += row->still_held;
+	seen->unknown += row->ev.end == PT_END_UNKNOWN;
 	seen->last_ts = row->ts;
 	seen->count++;
+	if (row->kind == HISTORY_FAIL)
+		assert_ptr_equal(row->ev.blockers, row->blockers);
 	return seen->result;
 }
 
@@ -215,6 +220,8 @@ static void test_still_held(void **state)
 	alloc(history, 2, 2);
 	ev = event_of(PT_EV_TIME_WAIT, 5, 2);
 	ev.open_ns = 3 * S;
+	take(history, &ev);
+	ev.ts = BOOT(7); /* a second one, of another connection */
 	take(history, &ev);
 	ev = event_of(PT_EV_ALLOC, 3, 3);
 	ev.via = PT_VIA_SNAPSHOT;
@@ -517,8 +524,24 @@ static void test_twice_the_same_socket(void **state)
 	assert_int_equal(seen.count, 2);
 	assert_true(seen.rows[0].still_held);
 	assert_int_equal(seen.rows[1].ended, WALL(3));
-	/* Nothing tells them apart: the older one. */
 	history_free(history);
+	/* The remote says more: where it binds to, a socket can learn later. */
+	history = begin(&seen);
+	alloc(history, 1, 1);
+	ev = event_of(PT_EV_ALLOC, 2, 1);
+	ev.raddr[15] = 9;
+	memset(ev.laddr, 0, 16);
+	take(history, &ev);
+	ev = event_of(PT_EV_FREE, 3, 1);
+	ev.end = PT_END_CLOSE;
+	ev.raddr[15] = 9;
+	ev.held_ns = S;
+	take(history, &ev);
+	assert_int_equal(history_end(history, WALL(10)), 0);
+	assert_true(seen.rows[0].still_held);
+	assert_int_equal(seen.rows[1].ended, WALL(3));
+	history_free(history);
+	/* Nothing tells them apart: the older one. */
 	history = begin(&seen);
 	alloc(history, 1, 1);
 	alloc(history, 2, 1);
@@ -572,6 +595,31 @@ static void test_without_cookies(void **state)
 	history_free(history);
 }
 
+/* Two sockets of one process, each on an address of its own. */
+static void test_without_cookies_by_local(void **state)
+{
+	struct seen seen;
+	struct history *history = begin(&seen);
+	struct pt_event ev = event_of(PT_EV_ALLOC, 1, 0);
+
+	(void)state;
+	ev.rport = 0;
+	take(history, &ev);
+	ev.ts = BOOT(2);
+	ev.laddr[15] = 6;
+	take(history, &ev);
+	ev.ts = BOOT(3);
+	ev.type = PT_EV_FREE;
+	ev.end = PT_END_CLOSE;
+	ev.held_ns = S;
+	take(history, &ev);
+	assert_int_equal(history_end(history, WALL(10)), 0);
+	assert_int_equal(seen.count, 2);
+	assert_true(seen.rows[0].still_held);
+	assert_int_equal(seen.rows[1].ended, WALL(3));
+	history_free(history);
+}
+
 /* A server that is never restarted keeps nobody waiting for ever. */
 static void test_bounded(void **state)
 {
@@ -597,6 +645,14 @@ static void test_bounded(void **state)
 	assert_int_equal(history_end(history, WALL(MANY)), 0);
 	assert_int_equal(seen.count, MANY - 1);
 	assert_int_equal(seen.backwards, 1);
+	/* Those behind the next one wait again. */
+	alloc(history, MANY + 1, 1);
+	alloc(history, MANY + 2, 2);
+	release(history, MANY + 3, 2, 1);
+	assert_int_equal(seen.count, MANY - 1);
+	release(history, MANY + 4, 1, 3);
+	assert_int_equal(seen.count, MANY + 1);
+	assert_int_equal(seen.backwards, 1);
 	history_free(history);
 }
 
@@ -611,12 +667,37 @@ static void test_late_at_the_end(void **state)
 	alloc(history, 2, 2);
 	for (__u64 i = 3; i < 3 * HISTORY_WAITING_MAX; i++)
 		fail_at(history, i);
+	assert_true(seen.count >= 2 * HISTORY_WAITING_MAX - 3);
 	alloc(history, 3 * HISTORY_WAITING_MAX, 3);
 	assert_int_equal(history_gap(history, WALL(MANY), WALL(MANY), "a boot"), 0);
 	alloc(history, MANY, 2);
 	assert_int_equal(history_settle(history), 0);
 	assert_int_equal(history_end(history, WALL(MANY + 1)), 0);
 	assert_int_equal(seen.count, 3 * HISTORY_WAITING_MAX + 2);
+	/* 1, 2 and 3; the last is the 2 of another boot. */
+	assert_int_equal(seen.unknown, 3);
+	assert_int_equal(seen.still_held, 1);
+	history_free(history);
+}
+
+/* They are not counted among those that wait. */
+static void test_many_late(void **state)
+{
+	const unsigned int many = HISTORY_WAITING_MAX + 2;
+	struct seen seen;
+	struct history *history = begin(&seen);
+
+	(void)state;
+	for (unsigned int i = 1; i <= many; i++)
+		alloc(history, 1, i);
+	for (unsigned int i = 0; i < many; i++)
+		fail_at(history, 2);
+	for (unsigned int i = 1; i <= many; i++)
+		release(history, 3, i, 2);
+	assert_int_equal(seen.count, 2 * many);
+	alloc(history, 4, 1);
+	fail_at(history, 5);
+	assert_int_equal(seen.count, 2 * many);
 	history_free(history);
 }
 
@@ -655,8 +736,10 @@ int main(void)
 		cmocka_unit_test(test_identity),
 		cmocka_unit_test(test_twice_the_same_socket),
 		cmocka_unit_test(test_without_cookies),
+		cmocka_unit_test(test_without_cookies_by_local),
 		cmocka_unit_test(test_bounded),
 		cmocka_unit_test(test_late_at_the_end),
+		cmocka_unit_test(test_many_late),
 		cmocka_unit_test(test_callback_fails),
 	};
 
