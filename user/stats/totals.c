@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/stats/key.h"
+
 #define FIRST_ROWS 64
 
 void totals_init(struct totals *totals)
@@ -75,14 +77,12 @@ static bool port_matches(const void *entries, __u32 entry, const void *key)
 	const struct totals_port *row = (const struct totals_port *)entries + entry;
 	const struct pt_event *ev = key;
 
-	return row->port == ev->port && row->space.vrf == ev->space.vrf &&
-	       pt_space_is_same(&row->space, &ev->space);
+	return row->port == ev->port && key_space_is_equal(&row->space, &ev->space);
 }
 
 static struct totals_count *port_count(struct totals *totals, const struct pt_event *ev)
 {
-	__u32 hash = index_hash(ev->space.netns_cookie ^ (__u64)ev->space.netns << 32 ^
-				(__u64)ev->space.vrf << 24 ^ ev->space.proto << 16 ^ ev->port);
+	__u32 hash = key_port_hash(&ev->space, ev->port);
 	__u32 entry = index_find(&totals->ports_index, hash, port_matches, totals->ports, ev);
 	struct totals_port *rows;
 
@@ -101,22 +101,14 @@ static struct totals_count *port_count(struct totals *totals, const struct pt_ev
 	return &rows->count;
 }
 
-/* /proc tells a process's start in ticks, the BPF side in ns. */
-#define START_TICK 10000000ULL
-
-/* A pid is used again; with its start it is one process. */
 static bool process_matches(const void *entries, __u32 entry, const void *key)
 {
-	const struct pt_owner *row = &((const struct totals_process *)entries)[entry].owner;
-	const struct pt_owner *owner = key;
-
-	return row->known == owner->known && row->pid == owner->pid &&
-	       row->start / START_TICK == owner->start / START_TICK;
+	return key_process_is_equal(&((const struct totals_process *)entries)[entry].owner, key);
 }
 
 static struct totals_count *process_count(struct totals *totals, const struct pt_owner *owner)
 {
-	__u32 hash = index_hash(owner->start / START_TICK ^ (__u64)owner->pid << 32 ^ owner->known);
+	__u32 hash = key_process_hash(owner);
 	__u32 entry = index_find(&totals->processes_index, hash, process_matches, totals->processes,
 				 owner);
 	struct totals_process *rows;
@@ -136,7 +128,6 @@ static struct totals_count *process_count(struct totals *totals, const struct pt
 
 void totals_event(struct totals *totals, const struct pt_event *ev)
 {
-	static const struct pt_owner unknown;
 	struct totals_count *count;
 
 	if (ev->type == PT_EV_LOST)
@@ -146,7 +137,7 @@ void totals_event(struct totals *totals, const struct pt_event *ev)
 		count = port_count(totals, ev);
 		count_event(count ?: &totals->other_ports, ev);
 	}
-	count = process_count(totals, ev->owner.known ? &ev->owner : &unknown);
+	count = process_count(totals, &ev->owner);
 	count_event(count ?: &totals->other_processes, ev);
 }
 

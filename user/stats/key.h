@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What makes two events those of one port, or of one process: hashes for base/index.h. */
+#ifndef PORTTRACE_STATS_KEY_H
+#define PORTTRACE_STATS_KEY_H
+
+#include "user/base/index.h"
+#include "user/event/event.h"
+
+/* /proc tells a process's start in ticks, the BPF side in ns. */
+#define KEY_START_TICK 10000000ULL
+
+static inline __u32 key_port_hash(const struct pt_space *space, __u16 port)
+{
+	return index_hash(space->netns_cookie ^ (__u64)space->netns << 32 ^
+			  (__u64)space->vrf << 24 ^ space->proto << 16 ^ port);
+}
+
+static inline bool key_space_is_equal(const struct pt_space *a, const struct pt_space *b)
+{
+	return a->vrf == b->vrf && pt_space_is_same(a, b);
+}
+
+/* All processes that are not known are one. */
+static inline __u32 key_process_hash(const struct pt_owner *owner)
+{
+	if (!owner->known)
+		return 0;
+	return index_hash(owner->start / KEY_START_TICK ^ (__u64)owner->pid << 32);
+}
+
+/* A pid is used again; with its start it is one process. */
+static inline bool key_process_is_equal(const struct pt_owner *a, const struct pt_owner *b)
+{
+	if (!a->known || !b->known)
+		return a->known == b->known;
+	return a->pid == b->pid && a->start / KEY_START_TICK == b->start / KEY_START_TICK;
+}
+
+#endif /* PORTTRACE_STATS_KEY_H */
