@@ -187,6 +187,17 @@ static void test_seconds(void **state)
 	assert_string_equal(text_of(buf, format_seconds(buf, UINT64_MAX)), "18446744073.709551");
 }
 
+static void test_share(void **state)
+{
+	char buf[FORMAT_SHARE_MAX + 1];
+
+	(void)state;
+	assert_string_equal(text_of(buf, format_share(buf, 0)), "0.000");
+	assert_string_equal(text_of(buf, format_share(buf, 71)), "0.071");
+	assert_string_equal(text_of(buf, format_share(buf, 1000)), "1.000");
+	assert_string_equal(text_of(buf, format_share(buf, UINT64_MAX)), "18446744073709551.615");
+}
+
 static void test_rfc3339(void **state)
 {
 	char buf[FORMAT_RFC3339_MAX + 1];
@@ -258,6 +269,7 @@ int main(void)
 		cmocka_unit_test(test_duration),
 		cmocka_unit_test(test_duration_digits),
 		cmocka_unit_test(test_seconds),
+		cmocka_unit_test(test_share),
 		cmocka_unit_test(test_rfc3339),
 		cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_datetime),

@@ -180,6 +180,13 @@ char *format_seconds(char *p, __u64 ns)
 	return format_fixed(p, ns % NS_PER_S / NS_PER_US, 6);
 }
 
+char *format_share(char *p, __u64 thousandths)
+{
+	p = format_u64(p, thousandths / 1000);
+	*p++ = '.';
+	return format_fixed(p, thousandths % 1000, 3);
+}
+
 static char *format_cached(struct format_time *cache, char *p, __u64 second, const char *format,
 			   struct tm *(*split)(const time_t *time, struct tm *tm))
 {

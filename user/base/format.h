@@ -14,6 +14,7 @@
 #define FORMAT_IPV4_MAX 15
 #define FORMAT_IPV6_MAX 39
 #define FORMAT_DURATION_MAX 16
+#define FORMAT_SHARE_MAX 21
 #define FORMAT_SECONDS_MAX 18
 #define FORMAT_CLOCK_MAX 15
 #define FORMAT_DATETIME_MAX 26
@@ -34,6 +35,9 @@ char *format_duration(char *p, __u64 ns);
 
 /* ns as seconds and microseconds, cut: 12.000345 */
 char *format_seconds(char *p, __u64 ns);
+
+/* thousandths as a decimal fraction: 0.971 */
+char *format_share(char *p, __u64 thousandths);
 
 /* The text of the last second, since most events share theirs. Zeroed: none. */
 struct format_time {

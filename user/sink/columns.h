@@ -21,6 +21,7 @@ enum column_type {
 	COLUMN_ENDPOINT, /* endpoint; table only */
 	COLUMN_OWNER,	 /* owner: its name, and its thread's if another; table only */
 	COLUMN_DURATION, /* u64, ns */
+	COLUMN_SHARE,	 /* u64, thousandths: in JSON 0.971 */
 	COLUMN_TIME,	 /* u64, CLOCK_BOOTTIME, ns */
 	COLUMN_BLOCKERS, /* event; JSON only */
 };

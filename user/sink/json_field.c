@@ -77,6 +77,9 @@ static void put_value(struct json_writer *writer, char *p, enum column_type type
 	case COLUMN_TIME:
 		p = format_time(writer, p, value->u64);
 		break;
+	case COLUMN_SHARE:
+		p = format_share(p, value->u64);
+		break;
 	case COLUMN_WORD:
 		out_commit(writer->out, p);
 		put_word(writer->out, value->text);

@@ -84,6 +84,7 @@ static char *format_cell(struct table_sink *table, char *p, enum column_type typ
 	case COLUMN_BOOL:
 	case COLUMN_TEXT:
 	case COLUMN_ADDR:
+	case COLUMN_SHARE:
 	case COLUMN_BLOCKERS:
 		break; /* of rows without a title */
 	}
