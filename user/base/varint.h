@@ -67,6 +67,8 @@ static inline __u64 varint_get(struct varint_cursor *cursor, bool *bad)
 {
 	__u64 word, stop;
 
+	if (cursor->p < cursor->end && *cursor->p < 0x80)
+		return *cursor->p++;
 	memcpy(&word, cursor->p, sizeof(word));
 	word = le64toh(word);
 	stop = ~word & 0x8080808080808080ULL;

@@ -37,12 +37,16 @@ struct ids {
 	__u32 next;  /* the next first use */
 };
 
+#define HAS_NUMBERS (((1 << PT_JR_NUMBERS) - 1) * FORMAT_HAS_NUMBERS)
+#define HAS_EXTRAS (FORMAT_HAS_TAKER | FORMAT_HAS_KIN | HAS_NUMBERS)
+
 /* What the columns say of one row. */
 struct fields {
 	const struct class *class;
 	__u16 port;
+	__u64 ts, sock, search, tw; /* 0 if the class has none */
+	/* of HAS_EXTRAS and the dictionaries: not set if the class has none */
 	__u32 owner, tuple; /* numbers */
-	__u64 ts, sock, search, tw;
 	__u64 taker, kin, kin_port;
 	__u64 numbers[PT_JR_NUMBERS];
 };
@@ -402,54 +406,73 @@ static void get_fields(struct block_reader *reader, struct fields *fields)
 		fields->search = get_number(reader, FORMAT_SECTION_SEARCHES);
 	if (has & FORMAT_HAS_TIME_WAIT)
 		fields->tw = get_difference(reader, FORMAT_SECTION_TIME_WAITS, &reader->tw);
-	fields->taker = fields->kin = fields->kin_port = 0;
-	get_extras(reader, fields);
+	if (has & HAS_EXTRAS)
+		get_extras(reader, fields);
 }
 
+static const struct pt_tuple *tuple_of(const struct block_reader *reader,
+				       const struct fields *fields)
+{
+	static const struct pt_tuple none;
+
+	return fields->class->has & FORMAT_HAS_TUPLE ? &reader->tuples[fields->tuple] : &none;
+}
+
+static const struct pt_task *owner_of(const struct block_reader *reader,
+				      const struct fields *fields)
+{
+	static const struct pt_task none;
+
+	return fields->class->has & FORMAT_HAS_OWNER ? &reader->owners[fields->owner] : &none;
+}
+
+/* These set every byte behind the head: the row before is still there. */
 static void make_port(struct block_reader *reader, const struct fields *fields)
 {
 	struct pt_rec_port *rec = &reader->made.port;
 
-	if (fields->class->has & FORMAT_HAS_TUPLE)
-		rec->tuple = reader->tuples[fields->tuple];
-	if (fields->class->has & FORMAT_HAS_OWNER)
-		rec->task = reader->owners[fields->owner];
+	rec->tuple = *tuple_of(reader, fields);
+	rec->task = *owner_of(reader, fields);
 	if (fields->class->has & FORMAT_HAS_KIN)
 		rec->kin = (struct pt_kin){ .sock = fields->kin, .port = (__u16)fields->kin_port };
 	rec->search_ns = fields->search;
 	rec->error = fields->class->error;
 	rec->via = fields->class->via;
+	memset(rec->reserved, 0, sizeof(rec->reserved));
 }
 
 static void make_tuple(struct block_reader *reader, const struct fields *fields)
 {
-	struct pt_rec_tuple *rec = &reader->made.tuple;
+	reader->made.tuple.tuple = *tuple_of(reader, fields);
+	reader->made.tuple.tw = fields->tw;
+}
 
-	if (fields->class->has & FORMAT_HAS_TUPLE)
-		rec->tuple = reader->tuples[fields->tuple];
-	rec->tw = fields->tw;
+static void make_tw_end(struct block_reader *reader, const struct fields *fields)
+{
+	reader->made.tw_end.tw = fields->tw;
+	reader->made.tw_end.taker = fields->class->has & FORMAT_HAS_TAKER ? fields->taker : 0;
 }
 
 static void make_journal(struct block_reader *reader, const struct fields *fields)
 {
 	struct pt_rec_journal *rec = &reader->made.journal;
 
-	if (fields->class->has & FORMAT_HAS_TUPLE)
-		rec->tuple = reader->tuples[fields->tuple];
-	if (fields->class->has & FORMAT_HAS_OWNER)
-		rec->task = reader->owners[fields->owner];
+	rec->tuple = *tuple_of(reader, fields);
+	rec->task = *owner_of(reader, fields);
 	rec->tw = fields->tw;
-	memcpy(rec->numbers, fields->numbers, sizeof(rec->numbers));
+	if (fields->class->has & HAS_NUMBERS)
+		memcpy(rec->numbers, fields->numbers, sizeof(rec->numbers));
+	else
+		memset(rec->numbers, 0, sizeof(rec->numbers));
 	rec->via = fields->class->via;
+	memset(rec->reserved, 0, sizeof(rec->reserved));
 }
 
 static int make_row(struct block_reader *reader, const struct fields *fields,
 		    const struct pt_rec_head **row)
 {
 	struct pt_rec_head *head = &reader->made.head;
-	size_t size = fields->class->head.size;
 
-	memset(&reader->made, 0, size);
 	*head = fields->class->head;
 	head->port = fields->port;
 	head->ts = fields->ts;
@@ -464,8 +487,7 @@ static int make_row(struct block_reader *reader, const struct fields *fields,
 		make_tuple(reader, fields);
 		break;
 	case PT_REC_TW_END:
-		reader->made.tw_end.tw = fields->tw;
-		reader->made.tw_end.taker = fields->taker;
+		make_tw_end(reader, fields);
 		break;
 	case PT_REC_CLOSED:
 	case PT_REC_RELEASE:
@@ -474,7 +496,7 @@ static int make_row(struct block_reader *reader, const struct fields *fields,
 	default:
 		make_journal(reader, fields);
 	}
-	return decode_row(head, size, row);
+	return decode_row(head, head->size, row);
 }
 
 /* All rows were read: so must be the columns. */

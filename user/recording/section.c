@@ -220,26 +220,28 @@ static unsigned int few_ports(const struct port_set *set, __u16 few[FEW])
 	return count;
 }
 
+static stride_t everywhere(__u16 port)
+{
+	return (stride_t){ 0 } + (__u16)htole16(port);
+}
+
+/* Written out: loops over the ports stay loops at -O2, at a third of the speed. */
 static bool any_of_few(const __u8 *bytes, __u32 rows, const __u16 few[FEW])
 {
-	stride_t wanted[FEW], found = { 0 }, row;
-	__u64 any[sizeof(found) / sizeof(__u64)], sum = 0;
-	__u16 port;
+	const stride_t a = everywhere(few[0]), b = everywhere(few[1]);
+	const stride_t c = everywhere(few[2]), d = everywhere(few[3]);
+	stride_t found = { 0 }, row;
+	__u16 sum = 0, port;
 
-	for (unsigned int i = 0; i < FEW; i++)
-		wanted[i] = (stride_t){ 0 } + (__u16)htole16(few[i]);
 	for (; rows >= STRIDE; rows -= STRIDE, bytes += sizeof(row)) {
 		memcpy(&row, bytes, sizeof(row));
-		for (unsigned int i = 0; i < FEW; i++)
-			found |= (stride_t)(row == wanted[i]);
+		found |= (stride_t)((row == a) | (row == b) | (row == c) | (row == d));
 	}
-	memcpy(any, &found, sizeof(found));
-	for (unsigned int i = 0; i < sizeof(any) / sizeof(any[0]); i++)
-		sum |= any[i];
+	for (unsigned int i = 0; i < STRIDE; i++)
+		sum |= found[i];
 	for (; rows; rows--, bytes += sizeof(port)) {
 		memcpy(&port, bytes, sizeof(port));
-		for (unsigned int i = 0; i < FEW; i++)
-			sum |= port == htole16(few[i]);
+		sum |= port == a[0] || port == b[0] || port == c[0] || port == d[0];
 	}
 	return sum;
 }
