@@ -508,7 +508,7 @@ static void test_paths_that_are_too_long_are_left_out(void **state)
 static void test_plain_block(void **state)
 {
 	struct fixture *f = *state;
-	struct block_plain plain = { .section = 40, .ts = 77 };
+	struct block_plain plain = { .section = FORMAT_SECTION_PLAIN, .ts = 77 };
 	char text[5000];
 	struct block_head head;
 	void *out;
@@ -526,12 +526,17 @@ static void test_plain_block(void **state)
 		assert_int_equal(head.first_ts, 77);
 		assert_int_equal(head.size, f->size);
 		assert_int_equal(head.ports_size, head.directory_size);
-		assert_int_equal(block_section(f->bytes, f->size, 40, &out, &size), 0);
+		assert_int_equal(
+			block_section(f->bytes, f->size, FORMAT_SECTION_PLAIN, &out, &size), 0);
 		assert_int_equal(size, plain.size);
 		assert_memory_equal(out, text, size);
 		free(out);
-		assert_int_equal(block_section(f->bytes, f->size, 41, &out, &size), -ENOENT);
-		assert_int_equal(block_section(f->bytes, f->size - 1, 40, &out, &size), -EBADMSG);
+		assert_int_equal(
+			block_section(f->bytes, f->size, FORMAT_SECTION_PLAIN + 1, &out, &size),
+			-ENOENT);
+		assert_int_equal(
+			block_section(f->bytes, f->size - 1, FORMAT_SECTION_PLAIN, &out, &size),
+			-EBADMSG);
 		assert_int_equal(block_reader_load(f->reader, f->bytes, f->size, NULL), -EBADMSG);
 	}
 	plain.size = FORMAT_SECTION_MAX + 1;
@@ -543,7 +548,9 @@ static void test_plain_block(void **state)
 static void test_plain_block_amid_rows(void **state)
 {
 	struct fixture *f = *state;
-	const struct block_plain plain = { .section = 40, .bytes = "x", .size = 1 };
+	const struct block_plain plain = { .section = FORMAT_SECTION_PLAIN,
+					   .bytes = "x",
+					   .size = 1 };
 
 	any_rows(f, 10, 8);
 	for (int i = 0; i < 5; i++)

@@ -26,7 +26,9 @@ struct block_info {
 	/* As in struct sink_context: the paths of the rows' cgroups go into the block. */
 	const char *(*cgroup_path)(void *data, __u64 id);
 	void *cgroup_data;
-	/* Subtracted from addresses of the kernel (tw, sock without cookies), so that none is told.
+	/*
+	 * Subtracted from addresses of the kernel (tw; without cookies also sock, taker, kin), so
+	 * that none is told. Odd, so that none becomes 0.
 	 */
 	__u64 address_base;
 };
@@ -46,14 +48,17 @@ unsigned int block_writer_rows(const struct block_writer *writer);
 
 /*
  * The whole block, head and all, into *bytes, the writer's until the next call; it
- * is empty then. Returns 0 or -ENOMEM.
+ * is empty then. Returns 0 or -ENOMEM: the rows are still there.
  */
 int block_writer_finish(struct block_writer *writer, const struct block_info *info,
 			const void **bytes, size_t *size);
 
-/* A block of one section of bytes: FORMAT_SEGMENT, FORMAT_FOOTER. The same otherwise. */
+/*
+ * A block of one section of bytes: FORMAT_SEGMENT, FORMAT_FOOTER. Rows that were added
+ * stay. Otherwise the same; -E2BIG: more than FORMAT_SECTION_MAX.
+ */
 struct block_plain {
-	__u16 section; /* enum format_section_id */
+	__u16 section; /* from FORMAT_SECTION_PLAIN on */
 	const void *bytes;
 	size_t size;
 	__u64 ts; /* CLOCK_BOOTTIME, ns */
@@ -68,7 +73,7 @@ struct block_head {
 	enum format_block type;
 	__u32 size; /* of the whole block */
 	__u32 rows;
-	__u64 first_ts, last_ts;
+	__u64 first_ts, last_ts; /* of rows that have a time; 0: none has */
 	__u64 realtime_offset;
 	__u64 sequence;
 	__u32 directory_size; /* bytes of head and directory */
@@ -98,7 +103,7 @@ void block_reader_free(struct block_reader *reader);
 /*
  * Takes a whole block with rows; bytes stay the caller's and valid until the last
  * row was read. ports: only rows of these, and of port 0; NULL: all.
- * Returns 0, -ENOMEM or -EBADMSG.
+ * Returns 0, -ENOMEM, -EBADMSG or -EPROTO (a newer version).
  */
 int block_reader_load(struct block_reader *reader, const void *bytes, size_t len,
 		      const struct port_set *ports);
@@ -116,7 +121,8 @@ void block_reader_cgroups(struct block_reader *reader,
 
 /*
  * The bytes of the section of a block that block_writer_plain() made, unpacked, to be
- * freed by the caller. Returns 0, -ENOMEM, -ENOENT (there is no such section) or -EBADMSG.
+ * freed by the caller.
+ * Returns 0, -ENOMEM, -ENOENT (there is no such section), -EBADMSG or -EPROTO.
  */
 int block_section(const void *bytes, size_t len, __u16 section, void **out, size_t *size);
 

@@ -48,8 +48,8 @@ struct format_block_head {
 	__u8 sections; /* entries of the directory */
 	__u32 size;    /* of the whole block, bytes */
 	__u32 rows;
-	__u64 first_ts;	       /* CLOCK_BOOTTIME, ns: least and greatest of the rows; */
-	__u64 last_ts;	       /* of a SEGMENT block when it was written */
+	__u64 first_ts;	       /* CLOCK_BOOTTIME, ns: least and greatest of the rows that have */
+	__u64 last_ts;	       /* one; of a block without rows when it was written */
 	__u64 realtime_offset; /* CLOCK_REALTIME minus CLOCK_BOOTTIME then, ns, modulo 2^64 */
 	__u64 sequence;	       /* of this block in its segment, 0: the SEGMENT block */
 	__u8 reserved[12];
@@ -75,7 +75,9 @@ enum format_section_id {
 	FORMAT_SECTION_TIME_WAITS, /* tw: zigzag of the difference from the one before */
 	FORMAT_SECTION_EXTRAS,	   /* what is rare: recording/columns.h */
 	FORMAT_SECTION_CGROUPS,	   /* of the owners: __u64 id, __u16 length, path without NUL */
-	FORMAT_SECTIONS_OF_ROWS,   /* up to 31 kept for more of them */
+	FORMAT_SECTIONS_OF_ROWS,
+	/* from here on of blocks without rows; below it there is room for more of the others */
+	FORMAT_SECTION_PLAIN = 32,
 };
 
 /* format_class.has: the columns in which a row of the class has a value. Else that is 0. */
