@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "tests/unit/capture.h"
+#include "tests/unit/consumer.h"
 #include "user/sink/columns.h"
 #include "user/sink/sink.h"
 
@@ -324,6 +325,42 @@ static void test_hostile_names(void **state)
 	free(text);
 }
 
+/* The same names, and every kind of event, as jq reads them. */
+static void test_jq_reads_it(void **state)
+{
+	struct sink_context ctx = context();
+	struct pt_blocker blocker = { .age_ns = 5 };
+	struct sink *sink;
+	struct out out;
+	char dir[32], *text;
+
+	(void)state;
+	consumer_dir(dir);
+	ctx.cgroup_data = "/a\"b\\\n\x1b[2J\xff,\xc3\xa9";
+	assert_int_equal(out_open(&out, "events.jsonl"), 0);
+	assert_int_equal(sink_json_new(&out, &ctx, &sink), 0);
+	for (unsigned int type = 0; type < PT_EV_TYPES; type++) {
+		struct pt_event ev = event_of(type);
+
+		memcpy(ev.owner.comm, "\",\"pid\":1,\"x\":\"", 16);
+		ev.blockers = &blocker;
+		ev.blockers_count = 1;
+		ev.realtime_offset = REALTIME_OFFSET;
+		assert_int_equal(sink_event(sink, &ev), 0);
+	}
+	assert_int_equal(sink_end(sink), 0);
+	assert_int_equal(out_close(&out), 0);
+	consumer_check("jq -r .event events.jsonl", "alloc\nfail\ntime_wait\nfree\nlost\n");
+	consumer_check("jq -c 'select(.event == \"alloc\") | [.comm, .pid, .cookie]' events.jsonl",
+		       "[\"\\\",\\\"pid\\\":1,\\\"x\\\":\\\"\",4242,\"18446744073709551614\"]\n");
+	consumer_check("jq -c 'select(.event == \"fail\") | .blockers[0].age_ns' events.jsonl",
+		       "5\n");
+	text = consumer_run("jq -r 'select(.event == \"free\").cgroup' events.jsonl");
+	assert_string_equal(text, "/a\"b\\\n\x1b[2J\\xff,\xc3\xa9\n");
+	free(text);
+	consumer_clean(dir);
+}
+
 static void test_cgroup_unknown(void **state)
 {
 	struct pt_event ev = event_of(PT_EV_ALLOC);
@@ -428,6 +465,7 @@ int main(void)
 		cmocka_unit_test(test_ephemeral),
 		cmocka_unit_test(test_vrf),
 		cmocka_unit_test(test_hostile_names),
+		cmocka_unit_test(test_jq_reads_it),
 		cmocka_unit_test(test_cgroup_unknown),
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_error_reaches_the_caller),

@@ -43,6 +43,25 @@ static void test_appends(void **state)
 	free(text);
 }
 
+/* Text for the caller's own use never reaches the file. */
+static void test_take(void **state)
+{
+	struct out out;
+	const char *text;
+	size_t len;
+
+	(void)state;
+	capture_begin(&out);
+	out_str(&out, "mine");
+	text = out_take(&out, &len);
+	assert_int_equal(len, 4);
+	assert_memory_equal(text, "mine", 4);
+	assert_non_null(out_take(&out, &len));
+	assert_int_equal(len, 0);
+	free(capture_end(&out));
+	assert_int_equal(out_written(&out), 0);
+}
+
 static off_t file_size(int fd)
 {
 	struct stat st;
@@ -323,17 +342,12 @@ static void test_open_stdout(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_appends),
-		cmocka_unit_test(test_whole_lines),
-		cmocka_unit_test(test_much),
-		cmocka_unit_test(test_long_escapes),
-		cmocka_unit_test(test_flushes_when_full),
-		cmocka_unit_test(test_full_disk),
-		cmocka_unit_test(test_file_limit),
-		cmocka_unit_test(test_broken_pipe),
-		cmocka_unit_test(test_slow_reader),
-		cmocka_unit_test(test_open_file),
-		cmocka_unit_test(test_open_fails),
+		cmocka_unit_test(test_appends),	     cmocka_unit_test(test_take),
+		cmocka_unit_test(test_whole_lines),  cmocka_unit_test(test_much),
+		cmocka_unit_test(test_long_escapes), cmocka_unit_test(test_flushes_when_full),
+		cmocka_unit_test(test_full_disk),    cmocka_unit_test(test_file_limit),
+		cmocka_unit_test(test_broken_pipe),  cmocka_unit_test(test_slow_reader),
+		cmocka_unit_test(test_open_file),    cmocka_unit_test(test_open_fails),
 		cmocka_unit_test(test_open_stdout),
 	};
 

@@ -111,6 +111,14 @@ int out_close(struct out *out)
 	return out->error;
 }
 
+const char *out_take(struct out *out, size_t *len)
+{
+	*len = out->len;
+	out->len = 0;
+	out->line = 0;
+	return out->error ? NULL : out->buf;
+}
+
 int out_end_line(struct out *out)
 {
 	out_char(out, '\n');

@@ -50,6 +50,12 @@ int out_open(struct out *out, const char *path);
  */
 int out_close(struct out *out);
 
+/*
+ * What was appended and not written, and forgets it: text for the caller's own use.
+ * *len is its length; it lasts until the next append. NULL after an error.
+ */
+const char *out_take(struct out *out, size_t *len);
+
 /* Writes all complete lines. Returns 0 or the first error. */
 int out_flush(struct out *out);
 
