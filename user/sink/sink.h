@@ -53,11 +53,12 @@ static inline int sink_end(struct sink *sink)
 }
 
 /*
- * One line an event for people, and one JSON object a line for programs.
- * out is the caller's and outlives the sink; the caller calls sink_end().
- * Return 0 or -ENOMEM.
+ * One line an event for people, one JSON object a line for programs, and CSV, whose
+ * header is the first line: it is there also without an event. out is the caller's and outlives the
+ * sink; the caller calls sink_end(). Return 0 or -ENOMEM.
  */
 int sink_table_new(struct out *out, const struct sink_context *ctx, struct sink **sink);
 int sink_json_new(struct out *out, const struct sink_context *ctx, struct sink **sink);
+int sink_csv_new(struct out *out, const struct sink_context *ctx, struct sink **sink);
 
 #endif /* PORTTRACE_SINK_SINK_H */
