@@ -110,7 +110,7 @@ static struct pt_event event_of(enum pt_event_type type, __u64 ts)
 		.rport = 443,
 		.laddr = { [10] = 0xff, 0xff, 10, 0, 0, 5 },
 		.raddr = { [10] = 0xff, 0xff, 10, 96, 4, 7 },
-		/* as Linux counts where a socket is made in an interrupt */
+		/* as Linux counts in an interrupt that struck amid another cookie's making */
 		.sock = 18446744073709551614ULL,
 		.owner = { .pid = 4242,
 			   .tid = 4243,
@@ -393,6 +393,135 @@ static void test_long_path(void **state)
 	check("SELECT length(cgroup) FROM holds", "399996\n");
 }
 
+/* ---- questions ------------------------------------------------------------------ */
+
+/* A connect to 10.96.4.host, at a time from 14:02:00 on. */
+struct scene_hold {
+	const char *comm;
+	__u32 pid;
+	__u8 host;
+	__u16 rport, port;
+	__u64 begin, open, held; /* ns */
+};
+
+static void put_scene_hold(struct sink *sink, const struct scene_hold *hold,
+			   enum pt_event_type type)
+{
+	struct pt_event ev = event_of(type, hold->begin);
+
+	ev.realtime_offset -= 11 * S;
+	ev.port = hold->port;
+	ev.sock = hold->port;
+	ev.raddr[15] = hold->host;
+	ev.rport = hold->rport;
+	ev.owner.pid = hold->pid;
+	strcpy(ev.owner.comm, hold->comm);
+	ev.open_ns = hold->open;
+	if (type == PT_EV_TIME_WAIT)
+		ev.ts += hold->open;
+	if (type == PT_EV_FREE) {
+		ev.ts += hold->held;
+		ev.held_ns = hold->held;
+		ev.end = PT_END_EXPIRED;
+	}
+	if (type == PT_EV_FAIL) {
+		ev.port = 0;
+		ev.error = EADDRNOTAVAIL;
+	}
+	put(sink, &ev);
+}
+
+static void put_scene(struct sink *sink)
+{
+	struct scene_hold hold = { .comm = "curl",
+				   .pid = 4242,
+				   .host = 7,
+				   .rport = 443,
+				   .port = 60609,
+				   .begin = 9 * S + 104233001,
+				   .open = 47557000,
+				   .held = 60 * S + 55769000 };
+	struct scene_hold other = { .comm = "envoy", .pid = 911, .host = 9, .rport = 8080 };
+
+	put_scene_hold(sink, &hold, PT_EV_ALLOC);
+	put_scene_hold(sink, &hold, PT_EV_TIME_WAIT);
+	for (other.port = 40000; other.port < 40045; other.port++) {
+		other.begin = 9 * S + other.port * 4000;
+		put_scene_hold(sink, &other, PT_EV_ALLOC);
+	}
+	for (other.begin = 30 * S; other.begin < 90 * S; other.begin += 7 * S)
+		put_scene_hold(sink, &other, PT_EV_FAIL);
+	put_scene_hold(sink, &hold, PT_EV_FREE);
+	other = (struct scene_hold){ .comm = "late", .port = 60609, .begin = 80 * S };
+	put_scene_hold(sink, &other, PT_EV_ALLOC);
+}
+
+/* clang-format off */
+
+/* Those of docs/export.md, in its words, and what it shows of their answers. */
+static void test_questions(void **state)
+{
+	struct sink *sink = begin();
+
+	(void)state;
+	put_scene(sink);
+	end(sink);
+	consumer_file("who.sql",
+		"WITH moment AS (SELECT strftime('%s', '2026-11-21 14:02:10') * 1000000000 AS t)\n"
+		"SELECT proto, pid, comm, raddr, rport, iif(closed <= t, 'TIME-WAIT', 'open') AS state\n"
+		"FROM holds, moment\n"
+		"WHERE port = 60609 AND ifnull(begin, 0) <= t AND ifnull(end, t + 1) > t;\n");
+	consumer_file("most.sql",
+		"WITH moment AS (SELECT strftime('%s', '2026-11-21 14:02:10') * 1000000000 AS t)\n"
+		"SELECT count(DISTINCT port) AS ports, pid, comm, raddr, rport\n"
+		"FROM holds, moment\n"
+		"WHERE ifnull(begin, 0) <= t AND ifnull(end, t + 1) > t\n"
+		"GROUP BY pid, comm, raddr, rport ORDER BY ports DESC LIMIT 5;\n");
+	consumer_file("refused.sql",
+		"SELECT substr(ts, 1, 16) AS minute, errno, comm, count(*) AS refused\n"
+		"FROM events_utc WHERE event = 'fail' GROUP BY minute, errno, comm;\n");
+	consumer_check("sqlite3 -column -header out.db <who.sql | sed 's/ *$//'",
+		"proto  pid   comm  raddr      rport  state\n"
+		"-----  ----  ----  ---------  -----  ---------\n"
+		"tcp    4242  curl  10.96.4.7  443    TIME-WAIT\n");
+	consumer_check("sqlite3 -column -header out.db <most.sql | sed 's/ *$//'",
+		"ports  pid   comm   raddr      rport\n"
+		"-----  ----  -----  ---------  -----\n"
+		"45     911   envoy  10.96.4.9  8080\n"
+		"1      4242  curl   10.96.4.7  443\n");
+	consumer_check("sqlite3 -column -header out.db <refused.sql | sed 's/ *$//'",
+		"minute            errno          comm   refused\n"
+		"----------------  -------------  -----  -------\n"
+		"2026-11-21T14:02  EADDRNOTAVAIL  envoy  5\n"
+		"2026-11-21T14:03  EADDRNOTAVAIL  envoy  4\n");
+}
+
+/* clang-format on */
+
+static void check_plan(const char *sql, const char *wanted)
+{
+	char *command, *plan;
+
+	assert_true(asprintf(&command, "sqlite3 out.db \"EXPLAIN QUERY PLAN %s\"", sql) > 0);
+	plan = consumer_run(command);
+	if (!strstr(plan, wanted))
+		fail_msg("%s: not %s but %s", sql, wanted, plan);
+	free(plan);
+	free(command);
+}
+
+static void test_indexes_are_used(void **state)
+{
+	struct sink *sink = begin();
+
+	(void)state;
+	end(sink);
+	check_plan("SELECT * FROM holds WHERE port = 1 AND ifnull(begin, 0) < 2", "holds_port");
+	check_plan("SELECT * FROM holds WHERE raddr = '::1' AND rport = 2", "holds_remote");
+	check_plan("SELECT errno FROM events_utc WHERE event = 'fail'", "events_fail");
+	check_plan("SELECT * FROM losses", "events_lost");
+}
+
 /* ---- the file ------------------------------------------------------------------- */
 
 static void test_replaces_its_own(void **state)
@@ -538,6 +667,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_unknown_is_null, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_long_path, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_questions, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_indexes_are_used, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_replaces_its_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refuses_what_is_not_its_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_abandoned, setup, teardown),
