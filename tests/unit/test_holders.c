@@ -219,8 +219,8 @@ static void test_json(void **state)
 	json_t *object = json_of(&holder);
 
 	(void)state;
-	NULLS(object, "tw_left_ns", "age_ns", "connections", "tid", "thread");
-	assert_int_equal(json_object_size(object), 25);
+	NULLS(object, "tw_left_ns", "age_ns", "via", "connections", "tid", "thread");
+	assert_int_equal(json_object_size(object), 26);
 	check(object, "{\"ts\":\"2026-11-21T14:02:11.000000000Z\",\"event\":\"hold\",\"proto\":\"tcp\","
 		"\"family\":\"ipv4\",\"port\":60609,\"laddr\":\"10.0.0.5\",\"raddr\":\"10.96.4.7\",\"rport\":443,"
 		"\"state\":\"ESTAB\",\"accepted\":false,\"uid\":1000,\"pid\":4242,\"comm\":\"curl\",\"processes\":1,"

@@ -3,14 +3,12 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "user/base/out.h"
-#include "user/cmd/commands.h"
+#include "user/cmd/output.h"
 #include "user/cmd/port_holders.h"
 #include "user/cmd/resolve.h"
 #include "user/live/cgroup.h"
@@ -27,11 +25,6 @@ struct ls {
 	size_t shown_count;
 	__u64 folded; /* accepted sockets that pass, but are only counted */
 };
-
-static const char *output_name(const struct options *options)
-{
-	return options->output ?: "standard output";
-}
 
 /* ---- which rows -------------------------------------------------------------- */
 
@@ -228,8 +221,7 @@ static void print(struct ls *ls, __u64 ts)
 	const struct options *options = ls->options;
 	struct holders_context ctx = {
 		.ts = ts,
-		.color = options_use_color(options->color,
-					   !options->output && isatty(STDOUT_FILENO)),
+		.color = output_has_color(options),
 		.netns = shows_several_netns(ls),
 		.cgroup_path = cgroup_path,
 		.cgroup_data = ls->cgroups,
@@ -242,17 +234,6 @@ static void print(struct ls *ls, __u64 ts)
 	holders_table(&ls->out, &ctx, ls->shown, ls->shown_count);
 	if (!options->quiet)
 		print_rest(ls);
-}
-
-static enum exit_status explain_output(const struct ls *ls, int err)
-{
-	if (err == -EPIPE)
-		complain("%s: its reader closed it; stopped", output_name(ls->options));
-	else
-		complain("%s: %s; %llu bytes were written, %s", output_name(ls->options),
-			 strerror(-err), out_written(&ls->out),
-			 out_cut(&ls->out) ? "the last line is cut" : "all lines whole");
-	return STATUS_ERROR;
 }
 
 /* ---- all of it ----------------------------------------------------------------- */
@@ -277,7 +258,7 @@ static enum exit_status show(struct ls *ls, __u64 ts)
 	print(ls, ts);
 	err = out_close(&ls->out);
 	if (err)
-		return explain_output(ls, err);
+		return output_explain(&ls->out, ls->options, err);
 	explain_namespaces(ls);
 	explain_processes(ls);
 	explain_tables(ls);
@@ -315,25 +296,17 @@ enum exit_status command_ls(struct options *options)
 	struct ls ls = { .options = options, .cgroups = cgroup_paths_new() };
 	enum exit_status status;
 	unsigned int count;
-	int err;
 
 	if (!ls.cgroups) {
 		complain("cannot start: %s", strerror(errno));
 		return STATUS_ERROR;
 	}
-	signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of the output */
 	ls.port = resolve_only_port(&options->filter, &count);
 	status = resolve_names(options, ls.cgroups);
-	if (status == STATUS_DONE) {
-		err = options->output ? out_open(&ls.out, options->output)
-				      : out_init(&ls.out, STDOUT_FILENO);
-		if (err) {
-			complain("%s: %s", output_name(options), strerror(-err));
-			status = STATUS_ERROR;
-		} else {
-			status = take(&ls);
-		}
-	}
+	if (status == STATUS_DONE)
+		status = output_open(&ls.out, options);
+	if (status == STATUS_DONE)
+		status = take(&ls);
 	cgroup_paths_free(ls.cgroups);
 	return status;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "user/cmd/output.h"
 #include "user/cmd/session.h"
 #include "user/live/cgroup.h"
 #include "user/pipeline/pipeline.h"
@@ -18,25 +19,7 @@ struct trace {
 	struct sink *sink;
 };
 
-static const char *output_name(const struct options *options)
-{
-	return options->output ?: "standard output";
-}
-
 /* ---- set up ------------------------------------------------------------------ */
-
-static enum exit_status open_output(struct trace *trace)
-{
-	int err = trace->options->output ? out_open(&trace->out, trace->options->output)
-					 : out_init(&trace->out, STDOUT_FILENO);
-
-	if (err) {
-		complain("%s: %s", output_name(trace->options), strerror(-err));
-		return STATUS_ERROR;
-	}
-	trace->out_is_open = true;
-	return STATUS_DONE;
-}
 
 static enum exit_status make_sink(struct trace *trace)
 {
@@ -44,8 +27,7 @@ static enum exit_status make_sink(struct trace *trace)
 	struct sink_context context = {
 		.relative = options->relative,
 		.start = trace->session.start,
-		.color = options_use_color(options->color,
-					   !options->output && isatty(STDOUT_FILENO)),
+		.color = output_has_color(options),
 		.netns = options->netns_names.count > 1,
 		.cgroup_path = cgroup_path,
 		.cgroup_data = trace->session.cgroups,
@@ -65,7 +47,8 @@ static enum exit_status set_up(struct trace *trace)
 	enum exit_status status = session_begin(session, trace->options);
 
 	if (status == STATUS_DONE)
-		status = open_output(trace);
+		status = output_open(&trace->out, trace->options);
+	trace->out_is_open = status == STATUS_DONE;
 	if (status == STATUS_DONE)
 		status = session_load(session);
 	if (status == STATUS_DONE)
@@ -111,43 +94,10 @@ static void summarize(struct trace *trace)
 	out_close(&err);
 }
 
-/* How the output ended: what is on it, and whether its last line is whole. */
-static enum exit_status explain_output(const struct trace *trace, int err)
-{
-	if (err == -EPIPE)
-		complain("%s: its reader closed it; stopped", output_name(trace->options));
-	else
-		complain("%s: %s; %llu bytes were written, %s", output_name(trace->options),
-			 strerror(-err), out_written(&trace->out),
-			 out_cut(&trace->out) ? "the last line is cut" : "all lines whole");
-	return STATUS_ERROR;
-}
-
-/* What the audit says of the ledger is worth more than a loss, which it says itself. */
-static enum exit_status conclude(const struct trace *trace)
-{
-	struct audit_counts audit = upkeep_audit_counts(trace->session.upkeep);
-	enum exit_status status = session_explain_loss(&trace->session);
-
-	if (!trace->options->audit)
-		return status;
-	if (!audit.audits) {
-		complain("the audit could not be done; nothing is known of the ledger");
-		return STATUS_ERROR;
-	}
-	return audit_failed(&audit) ? STATUS_AUDIT : status;
-}
-
 static enum exit_status finish(struct trace *trace, int run_error)
 {
-	struct session *session = &trace->session;
-	int err, out_error;
+	int err = session_stop(&trace->session, run_error), out_error;
 
-	/* while the programs still run: what happens meanwhile is told */
-	if (trace->options->audit && !run_error && !session_record_error(session))
-		upkeep_audit(session->upkeep);
-	err = session_drain(session);
-	err = run_error ?: err;
 	sink_flush(trace->sink); /* the last events stand before the totals */
 	summarize(trace);
 	out_error = sink_end(trace->sink);
@@ -157,17 +107,8 @@ static enum exit_status finish(struct trace *trace, int run_error)
 	if (err == -EPIPE)
 		out_error = err;
 	if (out_error)
-		return explain_output(trace, out_error);
-	if (err) {
-		complain("cannot read the ring: %s", strerror(-err));
-		return STATUS_ERROR;
-	}
-	if (session_record_error(session)) {
-		complain("a record could not be taken into the ledger: %s",
-			 strerror(-session_record_error(session)));
-		return STATUS_ERROR;
-	}
-	return conclude(trace);
+		return output_explain(&trace->out, trace->options, out_error);
+	return session_conclude(&trace->session, err);
 }
 
 enum exit_status command_trace(struct options *options)

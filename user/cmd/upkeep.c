@@ -33,6 +33,8 @@ struct upkeep {
 	__u64 vanished_at; /* a resync left holds in vanished namespaces; 0: none */
 	__u64 audited_at;
 	struct audit *audit;
+	void (*netns)(void *data, const struct dump_netns *netns);
+	void *netns_data;
 };
 
 static __u64 now_ns(void)
@@ -72,6 +74,13 @@ void upkeep_free(struct upkeep *upkeep)
 void upkeep_set_ring(struct upkeep *upkeep, struct ring *ring)
 {
 	upkeep->ring = ring;
+}
+
+void upkeep_set_netns(struct upkeep *upkeep, void (*fn)(void *data, const struct dump_netns *netns),
+		      void *data)
+{
+	upkeep->netns = fn;
+	upkeep->netns_data = data;
 }
 
 void upkeep_record(void *data, const void *record, size_t size)
@@ -115,7 +124,8 @@ static void explain_gaps(const struct dump_result *result)
 static struct snapshot *dump(struct upkeep *upkeep, __u32 netns, const struct port_set *ports,
 			     struct dump_result *result, int *err)
 {
-	const struct survey_source source = { upkeep->loader, upkeep->ring };
+	const struct survey_source source = { upkeep->loader, upkeep->ring, upkeep->netns,
+					      upkeep->netns_data };
 	struct dump_options options = { .proto = filter_only_proto(&upkeep->options->filter),
 					.netns = netns,
 					.ports = ports };

@@ -8,6 +8,7 @@
 
 #include "user/cmd/options.h"
 #include "user/ledger/audit.h"
+#include "user/live/dump.h"
 #include "user/live/loader.h"
 #include "user/live/ring.h"
 #include "user/pipeline/pipeline.h"
@@ -18,6 +19,10 @@ struct upkeep;
 struct upkeep *upkeep_new(const struct options *options, struct loader *loader,
 			  struct pipeline *pipeline);
 void upkeep_free(struct upkeep *upkeep);
+
+/* Told each namespace, with its range of ports, whenever all are dumped. */
+void upkeep_set_netns(struct upkeep *upkeep, void (*fn)(void *data, const struct dump_netns *netns),
+		      void *data);
 
 /* The ring whose records upkeep_record() gets; before any other call. */
 void upkeep_set_ring(struct upkeep *upkeep, struct ring *ring);

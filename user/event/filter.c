@@ -131,8 +131,17 @@ static bool match_via(const struct filter *filter, enum pt_via via)
 	return !filter->vias || (via != PT_VIA_UNKNOWN && filter->vias >> via & 1);
 }
 
+static bool match_time(const struct filter *filter, const struct pt_event *ev)
+{
+	__u64 wall = ev->ts + ev->realtime_offset;
+
+	return wall >= filter->since && (!filter->until || wall <= filter->until);
+}
+
 bool filter_match(const struct filter *filter, const struct pt_event *ev)
 {
+	if (!match_time(filter, ev))
+		return false;
 	if (ev->type == PT_EV_LOST)
 		return true;
 	if (filter->events && !(filter->events >> ev->type & 1))

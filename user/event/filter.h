@@ -47,6 +47,7 @@ struct filter {
 	unsigned int events; /* bit 1 << enum pt_event_type; 0: all */
 	unsigned int vias;   /* bit 1 << enum pt_via; 0: all */
 	bool ephemeral;	     /* not what is known to be a fixed hold */
+	__u64 since, until;  /* CLOCK_REALTIME, ns, both included; until 0: no end */
 	/*
 	 * The path of a cgroup, for cgroups: NULL if it is not known. The text
 	 * has to last until the next call.
@@ -64,7 +65,7 @@ enum filter_proto {
 int filter_add_u32(struct filter_u32 *list, __u32 value);
 int filter_add_text(struct filter_text *list, const char *value);
 
-/* Whether ev is to be shown. PT_EV_LOST always is. */
+/* Whether ev is to be shown. PT_EV_LOST always is, but for its time. */
 bool filter_match(const struct filter *filter, const struct pt_event *ev);
 
 /* The one protocol, the one namespace that passes; 0: several do. */

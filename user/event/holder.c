@@ -47,3 +47,35 @@ bool pt_holder_matches(const struct pt_holder *holder, const struct pt_owner *ow
 		ev.owner = (struct pt_owner){ .known = true, .uid = holder->uid };
 	return filter_match(filter, &ev);
 }
+
+bool pt_holder_listens(const struct pt_holder *holder)
+{
+	return holder->space.proto == IPPROTO_TCP && holder->state == TCP_LISTEN;
+}
+
+static int compare_u64(__u64 a, __u64 b)
+{
+	return a < b ? -1 : a > b;
+}
+
+/* Where in a port's rows. */
+static int rank(const struct pt_holder *holder)
+{
+	if (pt_holder_listens(holder))
+		return 0;
+	if (holder->time_wait)
+		return 3;
+	return holder->state == TCP_CLOSE ? 1 : 2;
+}
+
+int pt_holder_compare(const struct pt_holder *a, const struct pt_holder *b)
+{
+	int order = compare_u64(a->space.proto, b->space.proto);
+
+	order = order ?: compare_u64(a->port, b->port);
+	order = order ?: rank(a) - rank(b);
+	order = order ?: memcmp(a->raddr, b->raddr, sizeof(a->raddr));
+	order = order ?: compare_u64(a->rport, b->rport);
+	order = order ?: memcmp(a->laddr, b->laddr, sizeof(a->laddr));
+	return order ?: compare_u64(a->sock, b->sock);
+}

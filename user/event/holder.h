@@ -25,7 +25,17 @@ struct pt_holder {
 	/* One of the processes that have it; NULL: none was found. Not ours to free. */
 	const struct pt_owner *owner;
 	unsigned int processes; /* how many have it, as far as they were found */
+	/* Only of a past moment, where these are known, and the owner is who got the port: */
+	bool past;   /* then state, connections, uid and processes are without meaning */
+	bool closed; /* its connection is over, the socket holds on */
+	enum pt_via via;
+	__u64 age_ns; /* PT_UNKNOWN */
 };
+
+bool pt_holder_listens(const struct pt_holder *holder);
+
+/* By protocol and port; listeners first, then by remote. For qsort(). */
+int pt_holder_compare(const struct pt_holder *a, const struct pt_holder *b);
 
 /* A network namespace, and how full its range is. Counts are ports; PT_UNKNOWN: not counted. */
 struct pt_netns {

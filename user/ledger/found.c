@@ -202,6 +202,26 @@ static struct ledger_unit unit_of(const struct pt_space *space, __u16 port, cons
 	return unit;
 }
 
+struct pt_event pt_event_of_unit(const struct ledger_unit *unit)
+{
+	const struct pt_rec_head head = {
+		.sock = unit->sock,
+		.netns_cookie = unit->space.netns_cookie,
+		.netns = unit->space.netns,
+		.vrf = unit->space.vrf,
+		.port = unit->port,
+		.proto = unit->space.proto,
+		.family = unit->family,
+	};
+	struct pt_event ev;
+
+	state_event(&ev, &head, PT_EV_ALLOC);
+	state_event_tuple(&ev, &unit->tuple);
+	ev.owner = unit->owner;
+	ev.via = unit->via;
+	return ev;
+}
+
 struct visit {
 	struct ledger *ledger;
 	ledger_unit_fn fn;
@@ -231,6 +251,33 @@ void ledger_each(struct ledger *ledger, ledger_unit_fn fn, void *data)
 	struct visit visit = { .ledger = ledger, .fn = fn, .data = data };
 
 	holds_each(&ledger->holds, each_unit, &visit);
+}
+
+struct port_visit {
+	ledger_port_fn fn;
+	void *data;
+};
+
+static void visit_port(void *data, const struct pt_space *space, __u16 number,
+		       struct port_state *state)
+{
+	const struct port_visit *visit = data;
+	struct ledger_port port = { .space = *space,
+				    .port = number,
+				    .holders = state->holders,
+				    .free_since = state->free_since,
+				    .prev_known = state->prev_known,
+				    .prev_pid = state->prev_pid };
+
+	if (!state->holders && !state->free_since)
+		return;
+	memcpy(port.prev_comm, state->prev_comm, PT_COMM_LEN);
+	visit->fn(visit->data, &port);
+}
+
+void ledger_each_port(struct ledger *ledger, ledger_port_fn fn, void *data)
+{
+	holds_each_port(&ledger->holds, visit_port, &(struct port_visit){ fn, data });
 }
 
 static void sweep_one(void *data, const struct pt_space *space, __u16 number,

@@ -83,6 +83,9 @@ struct ledger_orphan {
 	struct pt_owner owner;
 };
 
+/* What a filter or a statistic asks of it, as an event without a time of its own. */
+struct pt_event pt_event_of_unit(const struct ledger_unit *unit);
+
 /*
  * A dump found it, as of ts (CLOCK_BOOTTIME, ns): unless the ledger has it, a
  * hold begins (via: snapshot), or one more TIME_WAIT of a hold. Its start is not
@@ -107,6 +110,19 @@ bool ledger_next_orphan(struct ledger *ledger, struct ledger_orphan *orphan);
 /* Each socket and TIME_WAIT that holds; not to be kept. */
 typedef void (*ledger_unit_fn)(void *data, const struct ledger_unit *unit);
 void ledger_each(struct ledger *ledger, ledger_unit_fn fn, void *data);
+
+/* A port that somebody held at some time. */
+struct ledger_port {
+	struct pt_space space;
+	__u16 port;
+	__u32 holders;
+	__u64 free_since; /* CLOCK_BOOTTIME, ns; 0: not seen becoming free */
+	bool prev_known;  /* who held it last: */
+	__u32 prev_pid;
+	char prev_comm[PT_COMM_LEN];
+};
+typedef void (*ledger_port_fn)(void *data, const struct ledger_port *port);
+void ledger_each_port(struct ledger *ledger, ledger_port_fn fn, void *data);
 
 /*
  * To put the ledger right, as of ts: in doubt (as after a loss) holders and reuse

@@ -88,38 +88,10 @@ int inventory_add_row(const struct sock_row *from, void *data)
 	return find_owners(inventory, from, row);
 }
 
-static bool is_listener(const struct pt_holder *holder)
-{
-	return holder->space.proto == IPPROTO_TCP && holder->state == TCP_LISTEN;
-}
-
-/* Where in a port's rows. */
-static int rank(const struct pt_holder *holder)
-{
-	if (is_listener(holder))
-		return 0;
-	if (holder->time_wait)
-		return 3;
-	return holder->state == TCP_CLOSE ? 1 : 2;
-}
-
-static int compare_u64(__u64 a, __u64 b)
-{
-	return a < b ? -1 : a > b;
-}
-
 static int compare_rows(const void *one, const void *other)
 {
-	const struct pt_holder *a = &((const struct inventory_row *)one)->holder;
-	const struct pt_holder *b = &((const struct inventory_row *)other)->holder;
-	int order = compare_u64(a->space.proto, b->space.proto);
-
-	order = order ?: compare_u64(a->port, b->port);
-	order = order ?: rank(a) - rank(b);
-	order = order ?: memcmp(a->raddr, b->raddr, sizeof(a->raddr));
-	order = order ?: compare_u64(a->rport, b->rport);
-	order = order ?: memcmp(a->laddr, b->laddr, sizeof(a->laddr));
-	return order ?: compare_u64(a->sock, b->sock);
+	return pt_holder_compare(&((const struct inventory_row *)one)->holder,
+				 &((const struct inventory_row *)other)->holder);
 }
 
 /* ---- accepted sockets ------------------------------------------------------ */
@@ -159,7 +131,7 @@ static void mark_port(struct inventory_row *rows, size_t count)
 {
 	size_t listeners = 0;
 
-	while (listeners < count && is_listener(&rows[listeners].holder))
+	while (listeners < count && pt_holder_listens(&rows[listeners].holder))
 		listeners++;
 	for (size_t i = listeners; listeners && i < count; i++)
 		if (rows[i].holder.rport)

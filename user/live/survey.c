@@ -67,6 +67,8 @@ static int on_netns(const struct dump_netns *netns, void *data)
 
 	if (!survey->sockets)
 		return 0;
+	if (survey->source->netns)
+		survey->source->netns(survey->source->netns_data, netns);
 	return snapshot_add_netns(survey->snapshot, netns->inode,
 				  netns->whole ? NETNS_SEEN : NETNS_UNSEEN);
 }

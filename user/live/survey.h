@@ -14,6 +14,9 @@
 struct survey_source {
 	struct loader *loader; /* whose iterators tell who has which socket open */
 	struct ring *ring;
+	/* Told each namespace that the second dump came to; NULL: nobody. */
+	void (*netns)(void *data, const struct dump_netns *netns);
+	void *netns_data;
 };
 
 /*

@@ -96,6 +96,11 @@ void pipeline_each(struct pipeline *pipeline, ledger_unit_fn fn, void *data)
 	ledger_each(pipeline->ledger, fn, data);
 }
 
+void pipeline_each_port(struct pipeline *pipeline, ledger_port_fn fn, void *data)
+{
+	ledger_each_port(pipeline->ledger, fn, data);
+}
+
 void pipeline_replay(struct pipeline *pipeline, const struct snapshot *snapshot)
 {
 	size_t position = 0, size;

@@ -41,6 +41,9 @@ void pipeline_keyframe(struct pipeline *pipeline, ledger_tap fn, void *data);
 /* Each socket and TIME_WAIT that holds; see ledger_each(). */
 void pipeline_each(struct pipeline *pipeline, ledger_unit_fn fn, void *data);
 
+/* Each port that somebody held; see ledger_each_port(). */
+void pipeline_each_port(struct pipeline *pipeline, ledger_port_fn fn, void *data);
+
 /* The records of a snapshot whose dump failed: they go on as if it had not been. */
 void pipeline_replay(struct pipeline *pipeline, const struct snapshot *snapshot);
 

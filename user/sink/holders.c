@@ -26,6 +26,8 @@ struct holder_column {
 	enum column_type type;
 	bool right; /* values and title */
 	bool netns; /* only with holders_context.netns */
+	bool live;  /* table: only without holders_context.past; */
+	bool past;  /* only with it */
 	enum column_state (*get)(const struct holders_context *ctx, const struct pt_holder *holder,
 				 union column_value *value);
 };
@@ -120,21 +122,43 @@ GETTER(get_rport)
 	return holder->rport ? put_u64(v, holder->rport) : COLUMN_NONE;
 }
 
+/* What a ledger knows; it does not follow a connection's states. */
+static const char *past_state(const struct pt_holder *holder)
+{
+	if (holder->time_wait)
+		return "TIME-WAIT";
+	if (holder->closed)
+		return "CLOSED";
+	if (holder->via == PT_VIA_LISTEN)
+		return "LISTEN";
+	return holder->rport ? "OPEN" : "BOUND";
+}
+
 GETTER(get_state)
 {
+	if (holder->past)
+		return put_text(v, past_state(holder));
 	return put_text(v, pt_state_name(holder->space.proto, holder->state));
 }
 
 GETTER(get_left)
 {
-	return holder->time_wait ? put_u64(v, holder->tw_left_ms * NSEC_PER_MSEC) : COLUMN_NONE;
+	if (!holder->time_wait)
+		return COLUMN_NONE;
+	return holder->past ? COLUMN_UNKNOWN : put_u64(v, holder->tw_left_ms * NSEC_PER_MSEC);
 }
 
 /* sock_diag does not tell. */
 GETTER(get_age)
 {
-	(void)v;
-	return COLUMN_UNKNOWN;
+	if (!holder->past || holder->age_ns == PT_UNKNOWN)
+		return COLUMN_UNKNOWN;
+	return put_u64(v, holder->age_ns);
+}
+
+GETTER(get_via)
+{
+	return holder->past ? put_text(v, pt_via_name(holder->via)) : COLUMN_UNKNOWN;
 }
 
 GETTER(get_accepted)
@@ -182,7 +206,7 @@ GETTER(get_owner)
 
 GETTER(get_processes)
 {
-	return put_u64(v, holder->processes);
+	return holder->past ? COLUMN_UNKNOWN : put_u64(v, holder->processes);
 }
 
 GETTER(get_kernel)
@@ -246,10 +270,11 @@ static const struct holder_column holder_columns[] = {
 	JSON("rport", COLUMN_U64, get_rport),
 	TABLE("REMOTE", COLUMN_ENDPOINT, get_remote),
 	BOTH("state", "STATE", COLUMN_WORD, get_state),
-	BOTH("tw_left_ns", "LEFT", COLUMN_DURATION, get_left, .right = true),
-	JSON("age_ns", COLUMN_U64, get_age),
+	BOTH("tw_left_ns", "LEFT", COLUMN_DURATION, get_left, .right = true, .live = true),
+	BOTH("age_ns", "AGE", COLUMN_DURATION, get_age, .right = true, .past = true),
+	BOTH("via", "HOW", COLUMN_WORD, get_via, .past = true),
 	JSON("accepted", COLUMN_BOOL, get_accepted),
-	BOTH("connections", "CONNS", COLUMN_U64, get_connections, .right = true),
+	BOTH("connections", "CONNS", COLUMN_U64, get_connections, .right = true, .live = true),
 	BOTH("uid", "UID", COLUMN_U64, get_uid, .right = true),
 	BOTH("pid", "PID", COLUMN_U64, get_pid, .right = true),
 	JSON("tid", COLUMN_U64, get_untold),
@@ -275,7 +300,9 @@ struct table {
 
 static bool is_shown(const struct table *table, const struct holder_column *column)
 {
-	return column->title && (table->ctx->netns || !column->netns);
+	if (!column->title || (table->ctx->past ? column->live : column->past))
+		return false;
+	return table->ctx->netns || !column->netns;
 }
 
 static char *format_owner(char *p, const struct pt_holder *holder)
@@ -548,5 +575,19 @@ void holders_summary_json(struct out *out, const struct holders_context *ctx,
 	field_u64(&writer, "unowned", summary->unowned);
 	field_u64(&writer, "procs_unreadable", summary->processes_unreadable);
 	field_bool(&writer, "procs_hidden", summary->processes_hidden);
+	end_object(&writer);
+}
+
+void holders_moment_json(struct out *out, const struct holders_context *ctx,
+			 const struct holders_moment *moment)
+{
+	struct json_writer writer = { .out = out };
+
+	begin_object(&writer, ctx, "moment");
+	field_u64(&writer, "port", moment->port);
+	field_u64(&writer, "holders", moment->holders);
+	field_bool(&writer, "certain", moment->certain);
+	field(&writer, "free_since", COLUMN_TIME, moment->free_since,
+	      (union column_value){ .u64 = moment->free_since });
 	end_object(&writer);
 }

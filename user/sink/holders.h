@@ -10,6 +10,7 @@ struct holders_context {
 	__u64 ts;   /* CLOCK_REALTIME, ns: when it was so. JSON only */
 	bool color; /* table only, as is netns: a NETNS column */
 	bool netns;
+	bool past; /* the rows are of a past moment */
 	/* As in sink.h. */
 	const char *(*cgroup_path)(void *data, __u64 id);
 	void *cgroup_data;
@@ -42,6 +43,16 @@ void holders_json(struct out *out, const struct holders_context *ctx,
 void holders_netns_text(struct out *out, const struct pt_netns *netns);
 void holders_netns_json(struct out *out, const struct holders_context *ctx,
 			const struct pt_netns *netns);
+
+/* Of one port at a past moment, behind its holders. */
+struct holders_moment {
+	__u16 port;
+	__u64 holders;
+	bool certain;	  /* no event was lost before it */
+	__u64 free_since; /* CLOCK_REALTIME, ns; 0: somebody holds it, or it is not known */
+};
+void holders_moment_json(struct out *out, const struct holders_context *ctx,
+			 const struct holders_moment *moment);
 
 void holders_summary_json(struct out *out, const struct holders_context *ctx,
 			  const struct holders_summary *summary);
