@@ -18,6 +18,13 @@ enum exit_status {
 /* Each writes its results to standard output and one line per problem to standard error. */
 enum exit_status command_trace(struct options *options);
 enum exit_status command_ls(struct options *options);
+enum exit_status command_ls_past(struct options *options);
+enum exit_status command_history(struct options *options);
+enum exit_status command_report(struct options *options);
+enum exit_status command_export(struct options *options);
+enum exit_status command_who(struct options *options);
+enum exit_status command_replay(struct options *options);
+enum exit_status command_record(struct options *options);
 enum exit_status command_doctor(struct options *options);
 
 /* One line on standard error: "porttrace: " and the message. */

@@ -49,9 +49,9 @@ void introduce(const struct options *options, const struct introduction *what)
 		snprintf(netns, sizeof(netns), "%u netns", filter->netns.count);
 	if (port && !options->quiet)
 		introduce_port(port, what);
-	fprintf(stderr, "Tracing %s (%s; %s)... Ctrl-C to end.\n", ports,
+	fprintf(stderr, "Tracing %s (%s; %s)%s%s... Ctrl-C to end.\n", ports,
 		filter->protos == FILTER_TCP   ? "tcp"
 		: filter->protos == FILTER_UDP ? "udp"
 					       : "tcp, udp",
-		netns);
+		netns, options->write ? " into " : "", options->write ?: "");
 }

@@ -11,8 +11,13 @@ static const struct {
 	command_fn *live;
 	command_fn *recorded;
 } commands[COMMANDS] = {
-	[COMMAND_TRACE] = { .live = command_trace },
-	[COMMAND_LS] = { .live = command_ls },
+	[COMMAND_TRACE] = { .live = command_trace, .recorded = command_replay },
+	[COMMAND_LS] = { .live = command_ls, .recorded = command_ls_past },
+	[COMMAND_HISTORY] = { .recorded = command_history },
+	[COMMAND_REPORT] = { .recorded = command_report },
+	[COMMAND_EXPORT] = { .recorded = command_export },
+	[COMMAND_WHO] = { .recorded = command_who },
+	[COMMAND_RECORD] = { .live = command_record },
 	[COMMAND_DOCTOR] = { .live = command_doctor },
 };
 

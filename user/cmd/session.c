@@ -9,9 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "user/cmd/resolve.h"
 #include "user/live/cgroup.h"
 #include "user/live/loader.h"
-#include "user/live/netns.h"
 #include "user/live/ring.h"
 #include "user/pipeline/pipeline.h"
 
@@ -24,42 +24,6 @@ static __u64 now_ns(clockid_t clock)
 }
 
 /* ---- set up ------------------------------------------------------------------ */
-
-/* What can be checked only by looking at this host. */
-static enum exit_status resolve_names(struct session *session)
-{
-	struct filter *filter = &session->options->filter;
-	char quoted[PARSE_QUOTE_LEN];
-	struct parse_reason why;
-	__u32 inode;
-
-	for (unsigned int i = 0; i < session->options->netns_names.count; i++) {
-		if (netns_resolve(session->options->netns_names.values[i], &inode, &why)) {
-			complain("--netns: %s", why.text);
-			return STATUS_USAGE;
-		}
-		filter_add_u32(&filter->netns, inode);
-	}
-	for (unsigned int i = 0; i < filter->pids.count; i++)
-		if (kill((pid_t)filter->pids.values[i], 0) && errno == ESRCH) {
-			complain("--pid: there is no process %u", filter->pids.values[i]);
-			return STATUS_USAGE;
-		}
-	for (unsigned int i = 0; i < filter->cgroups.count; i++) {
-		const char *path = cgroup_resolve(session->cgroups, filter->cgroups.values[i]);
-
-		if (!path) {
-			parse_quote(filter->cgroups.values[i], strlen(filter->cgroups.values[i]),
-				    quoted);
-			complain("--cgroup: there is no cgroup (v2) %s", quoted);
-			return STATUS_USAGE;
-		}
-		filter->cgroups.values[i] = path;
-	}
-	filter->cgroup_path = cgroup_path;
-	filter->cgroup_data = session->cgroups;
-	return STATUS_DONE;
-}
 
 /* Signals are read where the loop looks at them, so that none cuts a line. */
 static int block_signals(void)
@@ -81,7 +45,7 @@ enum exit_status session_begin(struct session *session, struct options *options)
 	*session = (struct session){ .options = options, .signals = block_signals() };
 	session->cgroups = cgroup_paths_new();
 	if (session->signals >= 0 && session->cgroups)
-		return resolve_names(session);
+		return resolve_names(options, session->cgroups);
 	complain("cannot start: %s", strerror(errno));
 	return STATUS_ERROR;
 }
@@ -175,7 +139,7 @@ static bool signal_ends(const struct session *session, const struct session_hook
 	return info.ssi_signo != SIGCHLD;
 }
 
-int session_record_error(const struct session *session)
+static int record_error(const struct session *session)
 {
 	return pipeline_error(session->pipeline) ?: upkeep_error(session->upkeep);
 }
@@ -184,7 +148,7 @@ static bool is_over(const struct session *session, const struct session_hooks *h
 {
 	__u64 limit = session->options->duration_ns;
 
-	return pipeline_is_done(session->pipeline) || session_record_error(session) ||
+	return pipeline_is_done(session->pipeline) || record_error(session) ||
 	       signal_ends(session, hooks) ||
 	       (limit && now_ns(CLOCK_BOOTTIME) - session->start >= limit);
 }
@@ -216,7 +180,7 @@ int session_run(struct session *session, const struct session_hooks *hooks)
 	return err < 0 ? err : 0;
 }
 
-int session_drain(struct session *session)
+static int drain(struct session *session)
 {
 	int count;
 
@@ -227,6 +191,17 @@ int session_drain(struct session *session)
 	} while (count > 0);
 	pipeline_lost(session->pipeline, loader_lost(session->loader), session->end);
 	return count;
+}
+
+int session_stop(struct session *session, int run_error)
+{
+	int err;
+
+	/* while the programs still run: what happens meanwhile is told */
+	if (session->options->audit && !run_error && !record_error(session))
+		upkeep_audit(session->upkeep);
+	err = drain(session);
+	return run_error ?: err;
 }
 
 /* ---- the end ----------------------------------------------------------------- */
@@ -251,7 +226,7 @@ struct summary session_summary(struct session *session)
 	return summary;
 }
 
-enum exit_status session_explain_loss(const struct session *session)
+static enum exit_status explain_loss(const struct session *session)
 {
 	struct ledger_counts counts = pipeline_counts(session->pipeline);
 
@@ -265,6 +240,34 @@ enum exit_status session_explain_loss(const struct session *session)
 		 "--buffer-size makes it larger",
 		 counts.lost, counts.lost + counts.records, session->options->buffer_size >> 10);
 	return session->options->strict ? STATUS_LOST : STATUS_DONE;
+}
+
+/* What the audit says of the ledger is worth more than a loss, which it says itself. */
+static enum exit_status explain_ledger(const struct session *session)
+{
+	struct audit_counts audit = upkeep_audit_counts(session->upkeep);
+	enum exit_status status = explain_loss(session);
+
+	if (!session->options->audit)
+		return status;
+	if (!audit.audits) {
+		complain("the audit could not be done; nothing is known of the ledger");
+		return STATUS_ERROR;
+	}
+	return audit_failed(&audit) ? STATUS_AUDIT : status;
+}
+
+enum exit_status session_conclude(const struct session *session, int error)
+{
+	if (error) {
+		complain("cannot read the ring: %s", strerror(-error));
+		return STATUS_ERROR;
+	}
+	error = record_error(session);
+	if (!error)
+		return explain_ledger(session);
+	complain("a record could not be taken into the ledger: %s", strerror(-error));
+	return STATUS_ERROR;
 }
 
 void session_end(struct session *session)

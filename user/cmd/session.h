@@ -51,17 +51,17 @@ enum exit_status session_start(struct session *session);
 /* Until a signal, --count or --duration ends it. Returns 0 or a negative errno. */
 int session_run(struct session *session, const struct session_hooks *hooks);
 
-/* No new records, then what is in the ring, all of it. Returns 0 or a negative errno. */
-int session_drain(struct session *session);
-
-/* A record that is in no ledger: 0 or a negative errno. */
-int session_record_error(const struct session *session);
+/*
+ * The audit, if it is asked for; then no new records, and what is in the ring, all of
+ * it. run_error: session_run()'s. Returns it, or a negative errno.
+ */
+int session_stop(struct session *session, int run_error);
 
 /* For the summary: totals, counters, programs; valid as long as the session. */
 struct summary session_summary(struct session *session);
 
-/* Losses, said. Returns STATUS_LOST if --strict makes an error of them. */
-enum exit_status session_explain_loss(const struct session *session);
+/* Says what went wrong and what was lost. error: session_stop()'s. */
+enum exit_status session_conclude(const struct session *session, int error);
 
 void session_end(struct session *session);
 

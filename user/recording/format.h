@@ -128,8 +128,8 @@ enum format_plain_section {
 
 /* The section of a FOOTER block: this, then one format_footer_block for each block before it. */
 struct format_footer {
-	__u64 size; /* of the segment without its FOOTER, bytes */
-	__u64 rows; /* of EVENTS blocks */
+	__u64 size;		 /* of the segment without its FOOTER, bytes */
+	__u64 rows;		 /* of EVENTS blocks */
 	__u64 first_ts, last_ts; /* as in a head: of the SEGMENT block; greatest of EVENTS blocks */
 	__u64 last_wall;	 /* last_ts by CLOCK_REALTIME, ns */
 	__u32 blocks;

@@ -34,6 +34,8 @@ int reader_open(const struct reader_options *options, struct reader **out, struc
 
 void reader_close(struct reader *reader)
 {
+	if (!reader)
+		return;
 	for (unsigned int i = 0; i < reader->count; i++)
 		document_free(&reader->segments[i].document);
 	free(reader->segments);

@@ -28,6 +28,7 @@ struct reader_options {
  */
 int reader_open(const struct reader_options *options, struct reader **out,
 		struct parse_reason *why);
+/* NULL is nothing to do. */
 void reader_close(struct reader *reader);
 
 /* One segment, oldest first. Text lasts as long as the reader. */

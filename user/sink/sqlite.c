@@ -12,6 +12,7 @@
 
 #include "user/base/escape.h"
 #include "user/base/new_file.h"
+#include "user/sink/blockers.h"
 #include "user/sink/columns.h"
 #include "user/sink/json_field.h"
 #include "user/sink/schema.h"
@@ -65,7 +66,6 @@ struct sqlite_sink {
 	char *row_end;
 	struct out text; /* longer text; written nowhere */
 	struct json_writer json;
-	struct json_blocker_keys blocker_keys;
 };
 
 static int fail(struct sqlite_sink *sq, int err, const char *text)
@@ -162,7 +162,7 @@ static int bind_blockers(struct sqlite_sink *sq, sqlite3_stmt *stmt, int at,
 	const char *text;
 	size_t len;
 
-	json_blockers(&sq->json, &none, &sq->blocker_keys, ev);
+	blockers_json(&sq->json, &none, ev);
 	text = out_take(&sq->text, &len);
 	return text ? sqlite3_bind_text(stmt, at, text, (int)len, SQLITE_TRANSIENT) : SQLITE_NOMEM;
 }
@@ -200,7 +200,8 @@ static int bind_value(struct sqlite_sink *sq, sqlite3_stmt *stmt, int at, enum c
 		return bind_blockers(sq, stmt, at, value->event);
 	case COLUMN_ENDPOINT:
 	case COLUMN_OWNER:
-		break; /* the table's */
+	case COLUMN_SHARE:
+		break; /* of the table and of reports */
 	}
 	return sqlite3_bind_null(stmt, at);
 }
@@ -375,7 +376,6 @@ int sink_sqlite_new(const char *path, const struct sink_context *ctx, struct sin
 	sq->why = why;
 	sq->json.out = &sq->text;
 	parse_quote(path, strlen(path), sq->quoted);
-	json_blockers_make(&sq->blocker_keys);
 	sq->spans = spans_new(put_hold, sq);
 	if (sq->spans)
 		open_database(sq, path);

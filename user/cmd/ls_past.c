@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* porttrace ls -r: who held which port at a past moment. */
+#include "user/cmd/output.h"
+#include "user/cmd/past.h"
+#include "user/sink/holders.h"
+
+struct ls_past {
+	struct options *options;
+	struct recorded recorded;
+	struct past past;
+	struct out out;
+};
+
+static void tell(struct ls_past *ls)
+{
+	const struct options *options = ls->options;
+	char at[RECORDED_TIME_LEN];
+	const struct holders_context ctx = {
+		.ts = ls->past.wall,
+		.color = output_has_color(options),
+		.netns = ls->past.several_netns,
+		.past = true,
+		.cgroup_path = reader_cgroup_path,
+		.cgroup_data = ls->recorded.reader,
+	};
+
+	if (options->json) {
+		holders_json(&ls->out, &ctx, ls->past.shown, ls->past.count);
+		return;
+	}
+	holders_table(&ls->out, &ctx, ls->past.shown, ls->past.count);
+	if (options->quiet)
+		return;
+	if (ls->past.count)
+		out_end_line(&ls->out);
+	out_format(&ls->out, "%zu holder%s at %s.", ls->past.count, ls->past.count == 1 ? "" : "s",
+		   recorded_time(ls->past.wall, at));
+	out_end_line(&ls->out);
+}
+
+/* Events lost before that moment: what is shown may be gone, and some may be missing. */
+static enum exit_status explain_loss(const struct ls_past *ls)
+{
+	struct ledger_counts counts = pipeline_counts(ls->recorded.pipeline);
+
+	if (!counts.uncertain)
+		return STATUS_DONE;
+	complain("%llu events were lost before that moment: holders may be missing, or gone",
+		 counts.lost);
+	return STATUS_NOT_KNOWN;
+}
+
+static enum exit_status answer(struct ls_past *ls, __u64 wall)
+{
+	const struct filter *filter = &ls->options->filter;
+	const struct port_set *ports = filter->has_ports ? &filter->ports : NULL;
+	int err = past_take(&ls->past, &ls->recorded, ports, wall);
+	enum exit_status status = recorded_conclude(&ls->recorded, err);
+
+	if (status == STATUS_DONE)
+		status = output_open(&ls->out, ls->options);
+	if (status != STATUS_DONE)
+		return status;
+	tell(ls);
+	status = output_explain(&ls->out, ls->options, out_close(&ls->out));
+	return status == STATUS_DONE ? explain_loss(ls) : status;
+}
+
+/* Without --at the end of the recording. */
+static __u64 moment(const struct ls_past *ls)
+{
+	const struct reader *reader = ls->recorded.reader;
+
+	if (ls->options->at_ns != PT_UNKNOWN)
+		return ls->options->at_ns;
+	return reader_segment(reader, reader_segments(reader) - 1)->last_wall;
+}
+
+enum exit_status command_ls_past(struct options *options)
+{
+	struct ls_past ls = { .options = options };
+	enum exit_status status = recorded_open(&ls.recorded, options);
+	__u64 wall = status == STATUS_DONE ? moment(&ls) : 0;
+
+	if (status == STATUS_DONE)
+		status = recorded_attach(&ls.recorded, NULL, RECORDED_SPAN);
+	if (status == STATUS_DONE)
+		status = past_is_known(&ls.recorded, wall) ? answer(&ls, wall) : STATUS_NOT_KNOWN;
+	past_free(&ls.past);
+	recorded_close(&ls.recorded);
+	return status;
+}

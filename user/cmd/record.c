@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* porttrace record: all that the ledger takes, into a recording. */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "user/base/format.h"
+#include "user/cmd/child.h"
+#include "user/cmd/session.h"
+#include "user/live/cgroup.h"
+#include "user/live/netns.h"
+#include "user/live/range.h"
+#include "user/recording/recorder.h"
+
+#define NETNS_MAX 4096 /* described in a segment */
+#define PROGRESS_NS 1000000000ULL
+
+struct described_netns {
+	__u32 inode;
+	__u64 cookie;
+	__u16 low, high;
+	unsigned int reserved;
+};
+
+struct record {
+	struct options *options;
+	struct session session;
+	struct recorder *recorder;
+	struct child child;
+	int error; /* of the recorder: it ended the recording */
+	struct described_netns *netns;
+	unsigned int netns_count;
+	bool progress;
+	size_t progress_len;
+	__u64 progress_at; /* CLOCK_BOOTTIME, ns */
+	__u64 progress_rows;
+};
+
+static __u64 now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (__u64)ts.tv_sec * 1000000000ULL + (__u64)ts.tv_nsec;
+}
+
+/* ---- what a segment says of this host ------------------------------------------ */
+
+/* The ranges change seldom, and the last dump has the newest ones. */
+static void on_netns(void *data, const struct dump_netns *netns)
+{
+	struct record *record = data;
+	struct described_netns *found = record->netns;
+	struct described_netns *end = record->netns + record->netns_count;
+
+	if (!netns->range)
+		return;
+	while (found < end && (found->inode != netns->inode || found->cookie != netns->cookie))
+		found++;
+	if (found == record->netns + NETNS_MAX)
+		return;
+	record->netns_count += found == end;
+	*found = (struct described_netns){ netns->inode, netns->cookie, netns->range->low,
+					   netns->range->high, netns->range->reserved_count };
+}
+
+struct naming {
+	json_t *object;
+	__u32 inode;
+};
+
+static void set_name(const char *name, __u32 inode, void *data)
+{
+	const struct naming *naming = data;
+
+	if (inode == naming->inode)
+		json_object_set_new(naming->object, "name", json_string(name));
+}
+
+static json_t *netns_json(const struct described_netns *netns)
+{
+	char cookie[FORMAT_U64_MAX + 1];
+	json_t *object;
+
+	snprintf(cookie, sizeof(cookie), "%llu", netns->cookie);
+	object = json_pack("{s:I, s:s, s:i, s:i, s:i}", "netns", (json_int_t)netns->inode,
+			   "netns_cookie", cookie, "low", netns->low, "high", netns->high,
+			   "reserved", netns->reserved);
+	/* a name that is no UTF-8 is left out */
+	netns_each_name(set_name, &(struct naming){ object, netns->inode });
+	return object;
+}
+
+/* Members of the segment's JSON object. */
+static char *describe(void *data)
+{
+	const struct record *record = data;
+	json_t *list = json_array(), *object;
+	char *text;
+
+	for (unsigned int i = 0; i < record->netns_count; i++)
+		json_array_append_new(list, netns_json(&record->netns[i]));
+	object = json_pack("{s:o}", "ranges", list);
+	text = json_dumps(object, JSON_COMPACT);
+	json_decref(object);
+	if (!text)
+		return NULL;
+	/* without its braces */
+	text[strlen(text) - 1] = '\0';
+	memmove(text, text + 1, strlen(text));
+	return text;
+}
+
+/* ---- the recorder --------------------------------------------------------------- */
+
+static void end_progress(struct record *record)
+{
+	if (record->progress_len)
+		fputc('\n', stderr);
+	record->progress_len = 0;
+}
+
+static void on_notice(void *data, const char *text)
+{
+	end_progress(data);
+	complain("%s", text);
+}
+
+static void on_row(void *data, const struct pt_rec_head *row)
+{
+	struct record *record = data;
+	int err = recorder_row(record->recorder, row);
+
+	if (err && !record->error)
+		record->error = err;
+}
+
+static void keyframe(void *data, recorder_row_fn fn, void *fn_data)
+{
+	const struct record *record = data;
+
+	pipeline_keyframe(record->session.pipeline, fn, fn_data);
+}
+
+/* A directory, which is bounded, unless a file is there or the name is that of one. */
+static bool is_single(const char *path)
+{
+	const char *suffix = strrchr(path, '.');
+	struct stat st;
+
+	if (!stat(path, &st))
+		return !S_ISDIR(st.st_mode);
+	return suffix && !strcmp(suffix, ".ptr");
+}
+
+static enum exit_status open_recorder(struct record *record)
+{
+	const struct options *options = record->options;
+	bool single = is_single(options->write);
+	struct recorder_options with = {
+		.path = options->write,
+		.single = single,
+		.max_size = single ? 0 : options->max_size,
+		.max_age_ns = single ? 0 : options->max_age_ns,
+		.keyframe = keyframe,
+		.keyframe_data = record,
+		.describe = describe,
+		.describe_data = record,
+		.cgroup_path = cgroup_path,
+		.cgroup_data = record->session.cgroups,
+		.notice = on_notice,
+		.notice_data = record,
+	};
+	struct parse_reason why;
+
+	record->netns = calloc(NETNS_MAX, sizeof(*record->netns));
+	if (!record->netns) {
+		complain("cannot start: %s", strerror(ENOMEM));
+		return STATUS_ERROR;
+	}
+	if (!recorder_new(&with, &record->recorder, &why))
+		return STATUS_DONE;
+	complain("%s", why.text);
+	return STATUS_ERROR;
+}
+
+static enum exit_status set_up(struct record *record)
+{
+	struct session *session = &record->session;
+	enum exit_status status = session_begin(session, record->options);
+
+	if (status == STATUS_DONE)
+		status = session_load(session);
+	if (status == STATUS_DONE)
+		status = session_attach(session, NULL);
+	if (status == STATUS_DONE)
+		status = open_recorder(record);
+	if (status != STATUS_DONE)
+		return status;
+	pipeline_set_tap(session->pipeline, on_row, record);
+	upkeep_set_netns(session->upkeep, on_netns, record);
+	return session_start(session);
+}
+
+static enum exit_status start_child(struct record *record)
+{
+	char *const *argv = record->options->child;
+	char quoted[PARSE_QUOTE_LEN];
+	int err;
+
+	if (!argv)
+		return STATUS_DONE;
+	err = child_start(&record->child, argv);
+	if (!err)
+		return STATUS_DONE;
+	complain("%s cannot run: %s", parse_quote(argv[0], strlen(argv[0]), quoted),
+		 strerror(-err));
+	return STATUS_ERROR;
+}
+
+/* ---- the loop ------------------------------------------------------------------ */
+
+static size_t format_progress(char line[128], const struct recorder_counts *counts, __u64 rate,
+			      __u64 lost)
+{
+	return (size_t)snprintf(line, 128, "%llu events, %llu/s, %.1f MiB, %llu lost%s",
+				counts->rows, rate, (double)counts->bytes / (1 << 20), lost,
+				counts->disk_full ? ", disk full" : "");
+}
+
+/* One line that is written over once a second. */
+static void show_progress(struct record *record)
+{
+	struct recorder_counts counts;
+	__u64 now = now_ns(), passed = now - record->progress_at;
+	char line[128];
+	size_t len;
+
+	if (!record->progress || passed < PROGRESS_NS)
+		return;
+	counts = recorder_counts(record->recorder);
+	len = format_progress(line, &counts,
+			      (counts.rows - record->progress_rows) * 1000000000ULL / passed,
+			      pipeline_counts(record->session.pipeline).lost);
+	fprintf(stderr, "\r%s%*s", line,
+		(int)(record->progress_len > len ? record->progress_len - len : 0), "");
+	record->progress_len = len;
+	record->progress_at = now;
+	record->progress_rows = counts.rows;
+}
+
+static int look(void *data)
+{
+	struct record *record = data;
+	int err = record->error ?: recorder_tick(record->recorder);
+
+	if (err && !record->error)
+		record->error = err;
+	show_progress(record);
+	return record->error ? 1 : 0;
+}
+
+/* With a command it is the command that ends it; a terminal's Ctrl-C reaches it anyway. */
+static bool on_signal(void *data, int number)
+{
+	struct record *record = data;
+
+	if (!record->options->child)
+		return number != SIGCHLD;
+	if (number == SIGTERM || number == SIGHUP)
+		child_signal(&record->child, number);
+	return child_has_ended(&record->child);
+}
+
+/* ---- the end -------------------------------------------------------------------- */
+
+static void summarize(struct record *record, const struct recorder_counts *counts)
+{
+	__u64 lost = pipeline_counts(record->session.pipeline).lost;
+
+	end_progress(record);
+	if (!record->options->quiet)
+		fprintf(stderr, "%llu events recorded, %llu lost; %s: %llu segment%s, %.1f MiB\n",
+			counts->rows - counts->dropped, lost, record->options->write,
+			counts->segments, counts->segments == 1 ? "" : "s",
+			(double)counts->bytes / (1 << 20));
+}
+
+static enum exit_status explain_recorder(const struct record *record, int err, __u64 dropped)
+{
+	complain("%s: %s; %llu events are not in the recording", record->options->write,
+		 strerror(-err), dropped);
+	return STATUS_ERROR;
+}
+
+static enum exit_status finish(struct record *record, int run_error)
+{
+	int err = session_stop(&record->session, run_error), closed;
+	struct recorder_counts counts;
+	enum exit_status status;
+	__u64 dropped = 0;
+
+	if (!record->error)
+		record->error = recorder_tick(record->recorder);
+	counts = recorder_counts(record->recorder);
+	closed = recorder_close(record->recorder, &dropped);
+	record->recorder = NULL;
+	if (record->error)
+		closed = record->error;
+	summarize(record, &counts);
+	status = session_conclude(&record->session, err);
+	return closed ? explain_recorder(record, closed, dropped) : status;
+}
+
+/* The command's status is ours, unless we failed. */
+static enum exit_status pass_on(const struct record *record, enum exit_status status)
+{
+	if (!record->options->child)
+		return status;
+	return status == STATUS_DONE ? (enum exit_status)record->child.status
+				     : (enum exit_status)CHILD_TRACER_FAILED;
+}
+
+enum exit_status command_record(struct options *options)
+{
+	struct record record = {
+		.options = options,
+		.child = { .status = CHILD_TRACER_FAILED },
+		.progress = !options->quiet && isatty(STDERR_FILENO),
+	};
+	const struct session_hooks hooks = { look, on_signal, &record };
+	enum exit_status status = set_up(&record), started = STATUS_ERROR;
+
+	if (status == STATUS_DONE) {
+		introduce(options, &record.session.found);
+		started = start_child(&record);
+		status = finish(&record,
+				started == STATUS_DONE ? session_run(&record.session, &hooks) : 0);
+	}
+	if (record.recorder)
+		recorder_close(record.recorder, NULL);
+	session_end(&record.session);
+	free(record.netns);
+	return pass_on(&record, status);
+}
