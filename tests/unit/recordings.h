@@ -71,7 +71,9 @@ static inline union row rig_row(__u64 n)
 static inline union row rig_keyframe_row(unsigned int n)
 {
 	struct pt_rec_journal rec = {
-		.head = rec_head((enum pt_kind)(n ? PT_JR_HOLD : PT_JR_STATE), sizeof(rec), n, n),
+		/* numbers that no codec makes small */
+		.head = rec_head((enum pt_kind)(n ? PT_JR_HOLD : PT_JR_STATE), sizeof(rec), n,
+				 n * 0x9e3779b97f4a7c15ULL),
 		.numbers = { n },
 	};
 

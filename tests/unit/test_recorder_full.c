@@ -44,7 +44,8 @@ static void end_small(struct rig *rig)
 	rig_end(rig);
 }
 
-static void fill(const struct rig *rig)
+/* Until there is room for leave bytes, or a page less, and no more. */
+static void fill(const struct rig *rig, off_t leave)
 {
 	static const char page[4096];
 	char path[256];
@@ -56,6 +57,7 @@ static void fill(const struct rig *rig)
 	while (write(fd, page, sizeof(page)) > 0)
 		;
 	assert_int_equal(errno, ENOSPC);
+	assert_int_equal(ftruncate(fd, lseek(fd, 0, SEEK_END) - leave), 0);
 	close(fd);
 }
 
@@ -97,7 +99,7 @@ static void run_and_resume(struct rig *rig)
 	rig_open(rig);
 	rig_write(rig, 0, 100);
 	rig_pass(rig, SEC);
-	fill(rig);
+	fill(rig, 0);
 	n = write_until_full(rig, 100);
 	for (int i = 0; i < 20; i++, n += 1000) {
 		rig_write(rig, n, n + 1000);
@@ -145,6 +147,43 @@ static void test_it_waits_and_resumes(void **state)
 }
 
 /* The disk is full when a segment is to begin: all is as before until there is room. */
+static void fail_to_rotate(struct rig *rig)
+{
+	struct seen seen;
+	__u64 n, first;
+
+	rig->options.segment_size = 1;
+	rig->keyframe_rows = 8000;
+	rig_open(rig);
+	first = recorder_counts(rig->recorder).bytes;
+	/* for as many events as begin another segment, but not for its keyframe */
+	fill(rig, (off_t)(first + first / 2));
+	n = write_until_full(rig, 0);
+	assert_int_equal(recorder_counts(rig->recorder).written, n);
+	assert_true(rig->keyframes > 1);
+	for (int i = 0; i < 5; i++, n += 10) {
+		rig_write(rig, n, n + 10);
+		rig_pass(rig, SEC);
+		assert_true(recorder_counts(rig->recorder).disk_full);
+		assert_int_equal(recorder_counts(rig->recorder).segments, 1);
+	}
+	assert_int_equal(lines(rig->notices), 1);
+	rig_write(rig, n, n + 10);
+	n += 10;
+	make_room(rig);
+	rig_pass(rig, SEC);
+	assert_false(recorder_counts(rig->recorder).disk_full);
+	assert_int_equal(recorder_counts(rig->recorder).segments, 2);
+	assert_int_equal(recorder_counts(rig->recorder).written, n);
+	rig_close(rig);
+	seen_all(&seen, rig->path);
+	assert_int_equal(seen.count, n);
+	assert_int_equal(reader_segments(seen.reader), 2);
+	assert_true(reader_segment(seen.reader, 1)->contiguous);
+	assert_int_equal(seen.problems + seen.gaps, 0);
+	seen_close(&seen);
+}
+
 static void test_rotation_waits(void **state)
 {
 	(void)state;
@@ -153,10 +192,7 @@ static void test_rotation_waits(void **state)
 
 		begin_small(&rig);
 		rig.options.single = single;
-		rig.options.segment_size = 6000;
-		/* more than a page, so that it is the keyframe that finds no room */
-		rig.keyframe_rows = 3000;
-		run_and_resume(&rig);
+		fail_to_rotate(&rig);
 		end_small(&rig);
 	}
 }
@@ -168,13 +204,13 @@ static void test_dropped_as_a_whole(void **state)
 		struct rig rig;
 		struct seen seen;
 		const struct reader_segment *segment;
-		__u64 n, written;
+		__u64 n, written, dropped = 0;
 
 		begin_small(&rig);
 		rig.options.single = single;
 		rig.options.memory = 4000;
 		rig_open(&rig);
-		fill(&rig);
+		fill(&rig, 0);
 		n = write_until_full(&rig, 0);
 		while (!recorder_counts(rig.recorder).dropped) {
 			rig_write(&rig, n, n + 1000);
@@ -192,12 +228,8 @@ static void test_dropped_as_a_whole(void **state)
 		assert_int_equal(rig.keyframes, 2);
 		assert_int_equal(lines(rig.notices), 3);
 		rig_write(&rig, n, n + 10);
-		{
-			__u64 dropped = 0;
-
-			assert_int_equal(recorder_close(rig.recorder, &dropped), 0);
-			assert_int_equal(dropped, n - written);
-		}
+		assert_int_equal(recorder_close(rig.recorder, &dropped), 0);
+		assert_int_equal(dropped, n - written);
 
 		seen_all(&seen, rig.path);
 		assert_int_equal(reader_segments(seen.reader), 2);
@@ -223,7 +255,7 @@ static void test_no_room_at_the_end(void **state)
 	(void)state;
 	begin_small(&rig);
 	rig_open(&rig);
-	fill(&rig);
+	fill(&rig, 0);
 	n = write_until_full(&rig, 0);
 	rig_write(&rig, n, n + 5);
 	written = recorder_counts(rig.recorder).written;
