@@ -173,7 +173,7 @@ static inline void rig_end(struct rig *rig)
 /* The n-th *.ptr file of the recording, sorted; returns how many there are. */
 static inline unsigned int rig_file(const struct rig *rig, unsigned int n, char path[512])
 {
-	struct dirent **names;
+	struct dirent **names = NULL;
 	int count = scandir(rig->path, &names, NULL, alphasort);
 	unsigned int found = 0;
 

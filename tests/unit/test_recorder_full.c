@@ -168,10 +168,19 @@ static void fail_to_rotate(struct rig *rig)
 		assert_int_equal(recorder_counts(rig->recorder).segments, 1);
 	}
 	assert_int_equal(lines(rig->notices), 1);
+	/* nothing of what was tried is left */
+	seen_all(&seen, rig->path);
+	assert_int_equal(reader_segments(seen.reader), 1);
+	assert_false(reader_segment(seen.reader, 0)->complete);
+	assert_int_equal(seen.count, recorder_counts(rig->recorder).written);
+	seen_close(&seen);
+	assert_int_equal(rig_file(rig, 0, NULL), !rig->options.single);
+
+	rig_pass(rig, SEC * 9 / 10);
 	rig_write(rig, n, n + 10);
 	n += 10;
 	make_room(rig);
-	rig_pass(rig, SEC);
+	rig_pass(rig, SEC / 10);
 	assert_false(recorder_counts(rig->recorder).disk_full);
 	assert_int_equal(recorder_counts(rig->recorder).segments, 2);
 	assert_int_equal(recorder_counts(rig->recorder).written, n);
@@ -218,12 +227,13 @@ static void test_dropped_as_a_whole(void **state)
 			rig_pass(&rig, SEC);
 		}
 		written = recorder_counts(rig.recorder).written;
-		/* this one will be dropped, too: it is behind the hole */
+		/* these will be dropped, too: they are behind the hole */
+		rig_pass(&rig, SEC * 9 / 10);
 		rig_write(&rig, n, n + 7);
 		n += 7;
 		assert_int_equal(lines(rig.notices), 2);
 		make_room(&rig);
-		rig_pass(&rig, SEC);
+		rig_pass(&rig, SEC / 10);
 		assert_int_equal(recorder_counts(rig.recorder).dropped, n - written);
 		assert_int_equal(rig.keyframes, 2);
 		assert_int_equal(lines(rig.notices), 3);
