@@ -263,11 +263,13 @@ static int unpack_all(struct block_reader *reader, const struct section *section
 		if (sections[i].id && sections[i].id < FORMAT_SECTIONS_OF_ROWS)
 			err = unpack(reader, &sections[i]);
 	}
-	for (unsigned int id = 1; id < FORMAT_SECTIONS_OF_ROWS; id++) {
+	for (unsigned int id = 1; !err && id < FORMAT_SECTIONS_OF_ROWS; id++) {
 		struct column *column = &reader->columns[id];
 
-		if (!err && !column->bytes)
+		if (!column->bytes)
 			err = reserve(column, VARINT_PAD);
+		if (err)
+			break;
 		column->cursor = (struct varint_cursor){ .p = column->bytes,
 							 .end = column->bytes + column->size };
 	}
