@@ -307,19 +307,17 @@ static int take_step(struct reading *reading, int step, __u64 at, const struct b
 	}
 }
 
-/* The step at a place that may be damaged: with the footer's help then. */
+/* Behind damage once more, with the footer's help. */
 static int next_step(struct reading *reading, __u64 *at, struct block_head *head)
 {
-	int err;
+	int step = walk_next(&reading->walk, at, head), err;
 
-	if (!reading->footer_read && reading->segment->public.complete &&
-	    reading->walk.offset < reading->walk.end) {
-		err = block_file_head(&reading->reader->file, reading->walk.offset, head);
-		if (err == -EBADMSG || err == -ENODATA)
-			err = read_footer(reading);
-		if (err && err != -EPROTO)
-			return err;
-	}
+	if ((step != WALK_DAMAGED && step != WALK_CUT) || reading->walk.footer)
+		return step;
+	err = read_footer(reading);
+	if (err || !reading->walk.footer)
+		return err ? err : step;
+	reading->walk.offset = *at;
 	return walk_next(&reading->walk, at, head);
 }
 
