@@ -327,6 +327,19 @@ static void test_sizes_that_lie(void **state)
 	assert_int_equal(reseal_and_read(f, &same), -EBADMSG);
 }
 
+/* Before anything is allocated. */
+static void test_a_section_too_large_to_unpack(void **state)
+{
+	struct fixture *f = *state;
+	struct format_section *section = entry_of(f, FORMAT_SECTION_OWNERS);
+	struct block_head head;
+
+	assert_int_equal(section->codec, FORMAT_ZSTD);
+	section->unpacked = FORMAT_SECTION_MAX + 1;
+	blocks_seal(f->block, f->size);
+	assert_int_equal(block_parse_head(f->block, f->size, &head), -EBADMSG);
+}
+
 static void test_ports_must_be_the_first_and_raw(void **state)
 {
 	struct fixture *f = *state;
@@ -358,6 +371,77 @@ static __u8 *bytes_of(struct fixture *f, __u16 id)
 	return (__u8 *)at;
 }
 
+/* Makes a section longer, or shorter, by bytes at its end. */
+static void set_size(struct fixture *f, __u16 id, size_t size, __u8 fill)
+{
+	size_t at = (size_t)((char *)bytes_of(f, id) - f->block), old = entry_of(f, id)->stored;
+	size_t kept = old < size ? old : size, total = f->size - old + size;
+	char *block = malloc(total);
+
+	memcpy(block, f->block, at + kept);
+	memset(block + at + kept, fill, size - kept);
+	memcpy(block + at + size, f->block + at + old, f->size - at - old);
+	free(f->block);
+	f->block = block;
+	f->size = total;
+	head_of(f)->size = (__u32)total;
+	entry_of(f, id)->stored = entry_of(f, id)->unpacked = (__u32)size;
+	blocks_seal(f->block, f->size);
+}
+
+static void test_columns_of_another_length(void **state)
+{
+	static const __u16 ids[] = {
+		FORMAT_SECTION_CLASS_IDS, FORMAT_SECTION_CLASSES,   FORMAT_SECTION_TIMES,
+		FORMAT_SECTION_SOCKS,	  FORMAT_SECTION_OWNER_IDS, FORMAT_SECTION_OWNERS,
+		FORMAT_SECTION_TUPLE_IDS, FORMAT_SECTION_TUPLES,    FORMAT_SECTION_SEARCHES,
+		FORMAT_SECTION_EXTRAS,	  FORMAT_SECTION_CGROUPS,   FORMAT_SECTION_TIME_WAITS,
+	};
+	struct fixture *f = *state;
+	bool same;
+
+	for (unsigned int i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+		size_t size = entry_of(f, ids[i])->stored;
+		__u8 last = bytes_of(f, ids[i])[size - 1];
+
+		set_size(f, ids[i], size + 1, 0);
+		assert_int_equal(read_all(f, f->block, f->size, &same), -EBADMSG);
+		set_size(f, ids[i], size - 1, 0);
+		assert_int_equal(read_all(f, f->block, f->size, &same), -EBADMSG);
+		set_size(f, ids[i], size, last);
+		assert_int_equal(read_all(f, f->block, f->size, &same), 0);
+		assert_true(same);
+	}
+}
+
+/* More than so many rows can need is not even unpacked: memory is bounded by the rows. */
+static void test_columns_that_are_too_long_for_the_rows(void **state)
+{
+	struct fixture *f = *state;
+
+	set_size(f, FORMAT_SECTION_TIMES, ROWS * 10, 0);
+	assert_int_equal(block_reader_load(f->reader, f->block, f->size, NULL), 0);
+	set_size(f, FORMAT_SECTION_TIMES, ROWS * 10 + 1, 0);
+	assert_int_equal(block_reader_load(f->reader, f->block, f->size, NULL), -EBADMSG);
+}
+
+static void test_a_path_that_is_too_long(void **state)
+{
+	const size_t head = sizeof(__u64) + sizeof(__u16);
+	struct fixture *f = *state;
+	__u8 *path;
+	bool same;
+
+	for (unsigned int len = FORMAT_PATH_MAX - 1; len <= FORMAT_PATH_MAX + 2; len++) {
+		set_size(f, FORMAT_SECTION_CGROUPS, head + len, 'a');
+		path = bytes_of(f, FORMAT_SECTION_CGROUPS);
+		path[head - 2] = (__u8)len;
+		path[head - 1] = (__u8)(len >> 8);
+		memset(path + head, 'a', len);
+		assert_int_equal(reseal_and_read(f, &same), len > FORMAT_PATH_MAX ? -EBADMSG : 0);
+	}
+}
+
 /* A byte that is refused, whatever else there is. */
 static void refuse(struct fixture *f, __u16 id, size_t offset, __u8 value)
 {
@@ -387,7 +471,7 @@ static void test_values_that_are_refused(void **state)
 	refuse(f, FORMAT_SECTION_CLASSES, kind, 0);
 	refuse(f, FORMAT_SECTION_CLASSES, kind, PT_REC_KINDS);
 	refuse(f, FORMAT_SECTION_CLASSES, kind, PT_ROW_SOCK);
-	refuse(f, FORMAT_SECTION_CLASSES, has + 1, 0xff);
+	refuse(f, FORMAT_SECTION_CLASSES, has + 1, 0x80);
 	/* what decode_row() refuses */
 	refuse(f, FORMAT_SECTION_CLASSES, offsetof(struct format_class, proto), 1);
 	refuse(f, FORMAT_SECTION_CLASSES, offsetof(struct format_class, family), 1);
@@ -452,6 +536,10 @@ int main(void)
 		TEST(test_every_missing_section),
 		TEST(test_every_section_twice),
 		TEST(test_sizes_that_lie),
+		TEST(test_a_section_too_large_to_unpack),
+		TEST_UNPACKED(test_columns_of_another_length),
+		TEST_UNPACKED(test_columns_that_are_too_long_for_the_rows),
+		TEST_UNPACKED(test_a_path_that_is_too_long),
 		TEST(test_ports_must_be_the_first_and_raw),
 		TEST_UNPACKED(test_values_that_are_refused),
 		TEST_UNPACKED(test_after_an_error_nothing_comes),
