@@ -152,7 +152,7 @@ help:
 check: deps
 	$(Q)tests/run-all
 
-tests: $(UNIT_TESTS) $(LIVE_TESTS) $(SOAK) $(BUILD)/porttrace
+tests: $(UNIT_TESTS) $(LIVE_TESTS) $(SOAK) $(BUILD)/tests/bench/codec $(BUILD)/porttrace
 
 check-unit check-live:
 	@$(MAKE) --no-print-directory -s SAN=1 tests

@@ -459,6 +459,7 @@ static void test_values_that_are_refused(void **state)
 {
 	const size_t kind = offsetof(struct format_class, kind);
 	const size_t has = offsetof(struct format_class, has);
+	const size_t flags = offsetof(struct format_class, flags);
 	struct fixture *f = *state;
 	__u8 *paths = bytes_of(f, FORMAT_SECTION_CGROUPS);
 
@@ -472,6 +473,9 @@ static void test_values_that_are_refused(void **state)
 	refuse(f, FORMAT_SECTION_CLASSES, kind, PT_REC_KINDS);
 	refuse(f, FORMAT_SECTION_CLASSES, kind, PT_ROW_SOCK);
 	refuse(f, FORMAT_SECTION_CLASSES, has + 1, 0x80);
+	/* the first row, an ALLOC: an owner where there should be a kin, or the other way */
+	refuse(f, FORMAT_SECTION_CLASSES, flags + 1,
+	       bytes_of(f, FORMAT_SECTION_CLASSES)[flags + 1] ^ PT_F_KIN >> 8);
 	/* what decode_row() refuses */
 	refuse(f, FORMAT_SECTION_CLASSES, offsetof(struct format_class, proto), 1);
 	refuse(f, FORMAT_SECTION_CLASSES, offsetof(struct format_class, family), 1);
