@@ -23,6 +23,9 @@
 
 /* A row can have so many numbers that are not known before the block is finished. */
 #define PENDING_MAX (PT_JR_NUMBERS + 1)
+#define HAS_PENDING                                                                                \
+	(FORMAT_HAS_TIME_WAIT | FORMAT_HAS_TAKER | FORMAT_HAS_KIN |                                \
+	 ((1 << PT_JR_NUMBERS) - 1) * FORMAT_HAS_NUMBERS)
 
 /* Bytes of a section as they gather, of columns_limit() size. */
 struct column {
@@ -34,7 +37,7 @@ struct block_writer {
 	__u32 rows;
 	__u64 first_ts, last_ts; /* of rows that have one */
 	__u64 ts;		 /* of the last of these */
-	struct column sections[FORMAT_SECTIONS_OF_ROWS];
+	struct column columns[FORMAT_SECTIONS_OF_ROWS];
 	struct dictionary classes, owners, tuples, cgroups;
 	/*
 	 * By row, since what is subtracted from an address is not told before
@@ -65,12 +68,12 @@ struct block_writer *block_writer_new(void)
 	if (!writer->zstd)
 		goto fail;
 	for (__u16 id = 1; id < FORMAT_SECTION_CGROUPS; id++) {
-		struct column *section = &writer->sections[id];
+		struct column *column = &writer->columns[id];
 
-		section->bytes = malloc(columns_limit(id, FORMAT_ROWS_MAX));
-		if (!section->bytes)
+		column->bytes = malloc(columns_limit(id, FORMAT_ROWS_MAX));
+		if (!column->bytes)
 			goto fail;
-		section->end = section->bytes;
+		column->end = column->bytes;
 	}
 	/* programs choose their names: an address that they do not know spoils chosen collisions */
 	writer->classes.seed = writer->owners.seed = writer->tuples.seed = writer->cgroups.seed =
@@ -86,7 +89,7 @@ void block_writer_free(struct block_writer *writer)
 	if (!writer)
 		return;
 	for (__u16 id = 1; id < FORMAT_SECTION_CGROUPS; id++)
-		free(writer->sections[id].bytes);
+		free(writer->columns[id].bytes);
 	ZSTD_freeCCtx(writer->zstd);
 	free(writer->cgroup_bytes);
 	free(writer->block);
@@ -98,9 +101,9 @@ unsigned int block_writer_rows(const struct block_writer *writer)
 	return writer->rows;
 }
 
-static void restart(struct column *section)
+static void restart(struct column *column)
 {
-	section->end = section->bytes;
+	column->end = column->bytes;
 }
 
 static void empty(struct block_writer *writer)
@@ -109,7 +112,7 @@ static void empty(struct block_writer *writer)
 	writer->ts = 0;
 	writer->pending_count = 0;
 	for (__u16 id = 1; id < FORMAT_SECTION_CGROUPS; id++)
-		restart(&writer->sections[id]);
+		restart(&writer->columns[id]);
 	dictionary_clear(&writer->classes);
 	dictionary_clear(&writer->owners);
 	dictionary_clear(&writer->tuples);
@@ -118,9 +121,9 @@ static void empty(struct block_writer *writer)
 
 /* ---- a row -------------------------------------------------------------------- */
 
-static void put_number(struct block_writer *writer, __u16 section, __u64 value)
+static void put_number(struct block_writer *writer, __u16 id, __u64 value)
 {
-	writer->sections[section].end = varint_put(writer->sections[section].end, value);
+	writer->columns[id].end = varint_put(writer->columns[id].end, value);
 }
 
 static void keep(struct block_writer *writer, __u64 value)
@@ -266,7 +269,7 @@ int block_writer_add(struct block_writer *writer, const struct pt_rec_head *row)
 		.proto = row->proto,
 		.family = row->family,
 	};
-	struct column *ports = &writer->sections[FORMAT_SECTION_PORTS];
+	struct column *ports = &writer->columns[FORMAT_SECTION_PORTS];
 	__u16 port = htole16(row->port);
 
 	if (writer->rows == FORMAT_ROWS_MAX)
@@ -293,33 +296,33 @@ static const struct format_class *class_at(const struct block_writer *writer, __
 
 static void put_class_ids(struct block_writer *writer)
 {
-	struct column *section = &writer->sections[FORMAT_SECTION_CLASS_IDS];
+	struct column *column = &writer->columns[FORMAT_SECTION_CLASS_IDS];
 	bool wide = writer->classes.count > 256;
 
-	restart(section);
+	restart(column);
 	for (__u32 i = 0; i < writer->rows; i++) {
-		*section->end++ = (__u8)writer->class_ids[i];
+		*column->end++ = (__u8)writer->class_ids[i];
 		if (wide)
-			*section->end++ = (__u8)(writer->class_ids[i] >> 8);
+			*column->end++ = (__u8)(writer->class_ids[i] >> 8);
 	}
 }
 
 static void put_classes(struct block_writer *writer)
 {
-	struct column *section = &writer->sections[FORMAT_SECTION_CLASSES];
+	struct column *column = &writer->columns[FORMAT_SECTION_CLASSES];
 
-	restart(section);
+	restart(column);
 	for (__u32 i = 0; i < writer->classes.count; i++) {
-		struct format_class class = *class_at(writer, i);
+		struct format_class stored = *class_at(writer, i);
 
-		class.netns_cookie = htole64(class.netns_cookie);
-		class.netns = htole32(class.netns);
-		class.vrf = htole32(class.vrf);
-		class.flags = htole32(class.flags);
-		class.error = (__s32)htole32((__u32) class.error);
-		class.has = htole16(class.has);
-		memcpy(section->end, &class, sizeof(class));
-		section->end += sizeof(class);
+		stored.netns_cookie = htole64(stored.netns_cookie);
+		stored.netns = htole32(stored.netns);
+		stored.vrf = htole32(stored.vrf);
+		stored.flags = htole32(stored.flags);
+		stored.error = (__s32)htole32((__u32)stored.error);
+		stored.has = htole16(stored.has);
+		memcpy(column->end, &stored, sizeof(stored));
+		column->end += sizeof(stored);
 	}
 }
 
@@ -362,8 +365,8 @@ static __u8 *put_pending_numbers(__u8 *p, struct pending *row)
 
 static void put_pending(struct block_writer *writer, struct pending *row)
 {
-	struct column *tws = &writer->sections[FORMAT_SECTION_TIME_WAITS];
-	struct column *extras = &writer->sections[FORMAT_SECTION_EXTRAS];
+	struct column *tws = &writer->columns[FORMAT_SECTION_TIME_WAITS];
+	struct column *extras = &writer->columns[FORMAT_SECTION_EXTRAS];
 	__u16 has = row->class->has;
 
 	if (has & FORMAT_HAS_TIME_WAIT)
@@ -381,35 +384,40 @@ static void put_pending(struct block_writer *writer, struct pending *row)
 	extras->end = put_pending_numbers(extras->end, row);
 }
 
+static struct sock_model_row about_row(const struct block_writer *writer, __u32 row,
+				       const struct format_class *class)
+{
+	struct sock_model_row about = { .kind = class->kind, .owner = SOCK_MODEL_NO_OWNER };
+
+	memcpy(&about.port, writer->columns[FORMAT_SECTION_PORTS].bytes + row * sizeof(__u16),
+	       sizeof(__u16));
+	about.port = le16toh(about.port);
+	if (class->has & FORMAT_HAS_OWNER)
+		about.owner = writer->owner_ids[row];
+	return about;
+}
+
 /* What had to wait for the base that is subtracted from addresses. */
 static void put_addresses(struct block_writer *writer, __u64 base)
 {
-	struct column *socks = &writer->sections[FORMAT_SECTION_SOCKS];
+	struct column *socks = &writer->columns[FORMAT_SECTION_SOCKS];
 	struct pending row = { .next = writer->pending, .address_base = base };
-	const __u16 rare = (__u16) ~(FORMAT_HAS_TIME | FORMAT_HAS_SOCK | FORMAT_HAS_TUPLE |
-				     FORMAT_HAS_OWNER | FORMAT_HAS_SEARCH);
 
 	sock_model_clear(&writer->model);
 	restart(socks);
-	restart(&writer->sections[FORMAT_SECTION_TIME_WAITS]);
-	restart(&writer->sections[FORMAT_SECTION_EXTRAS]);
+	restart(&writer->columns[FORMAT_SECTION_TIME_WAITS]);
+	restart(&writer->columns[FORMAT_SECTION_EXTRAS]);
 	for (__u32 i = 0; i < writer->rows; i++) {
 		const struct format_class *class = class_at(writer, writer->class_ids[i]);
-		struct sock_model_row about = { .kind = class->kind, .owner = SOCK_MODEL_NO_OWNER };
+		const struct sock_model_row about = about_row(writer, i, class);
 
 		row.class = class;
 		row.identity_base = class->netns_cookie & PT_NO_COOKIES ? base : 0;
 		row.sock = shifted(writer->socks[i], row.identity_base);
-		memcpy(&about.port,
-		       writer->sections[FORMAT_SECTION_PORTS].bytes + i * sizeof(__u16),
-		       sizeof(__u16));
-		about.port = le16toh(about.port);
-		if (class->has & FORMAT_HAS_OWNER)
-			about.owner = writer->owner_ids[i];
 		if (class->has & FORMAT_HAS_SOCK)
 			socks->end = varint_put(
 				socks->end, sock_model_encode(&writer->model, &about, row.sock));
-		if (class->has & rare)
+		if (class->has & HAS_PENDING)
 			put_pending(writer, &row);
 	}
 }
@@ -537,8 +545,8 @@ static ssize_t put_block(struct block_writer *writer, const struct block_info *i
 
 static void put_dictionaries(struct block_writer *writer)
 {
-	struct column *owners = &writer->sections[FORMAT_SECTION_OWNERS];
-	struct column *tuples = &writer->sections[FORMAT_SECTION_TUPLES];
+	struct column *owners = &writer->columns[FORMAT_SECTION_OWNERS];
+	struct column *tuples = &writer->columns[FORMAT_SECTION_TUPLES];
 
 	put_classes(writer);
 	restart(owners);
@@ -571,11 +579,11 @@ int block_writer_finish(struct block_writer *writer, const struct block_info *in
 	if (put_cgroups(writer, info, &cgroups))
 		return -ENOMEM;
 	for (__u16 id = 1; id < FORMAT_SECTION_CGROUPS; id++) {
-		struct column *section = &writer->sections[id];
-		size_t len = (size_t)(section->end - section->bytes);
+		struct column *column = &writer->columns[id];
+		size_t len = (size_t)(column->end - column->bytes);
 
 		if (len || id <= FORMAT_SECTION_CLASS_IDS)
-			sources[about.sections++] = (struct source){ id, section->bytes, len };
+			sources[about.sections++] = (struct source){ id, column->bytes, len };
 	}
 	if (cgroups)
 		sources[about.sections++] =
