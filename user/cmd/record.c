@@ -21,6 +21,7 @@
 
 #define NETNS_MAX 4096 /* described in a segment */
 #define PROGRESS_NS 1000000000ULL
+#define ALIVE_NS 10000000000ULL /* at the latest then an idle recorder says that it is there */
 
 struct described_netns {
 	__u32 inode;
@@ -34,13 +35,16 @@ struct record {
 	struct session session;
 	struct recorder *recorder;
 	struct child child;
-	int error; /* of the recorder: it ended the recording */
+	int error;	    /* of the recorder: it ended the recording */
+	__u64 events;	    /* that the ledger took */
+	__u64 alive_events; /* of these, when it was looked at last */
+	__u64 alive_at;	    /* the last row, CLOCK_BOOTTIME, ns */
 	struct described_netns *netns;
 	unsigned int netns_count;
 	bool progress;
 	size_t progress_len;
 	__u64 progress_at; /* CLOCK_BOOTTIME, ns */
-	__u64 progress_rows;
+	__u64 progress_events;
 };
 
 static __u64 now_ns(void)
@@ -133,13 +137,32 @@ static void on_notice(void *data, const char *text)
 	complain("%s", text);
 }
 
-static void on_row(void *data, const struct pt_rec_head *row)
+static void keep_row(struct record *record, const struct pt_rec_head *row)
 {
-	struct record *record = data;
 	int err = recorder_row(record->recorder, row);
 
 	if (err && !record->error)
 		record->error = err;
+}
+
+static void on_row(void *data, const struct pt_rec_head *row)
+{
+	struct record *record = data;
+
+	record->events++;
+	keep_row(record, row);
+}
+
+/* That nothing happened until now: else nobody could tell it from not knowing. */
+static void tell_alive(struct record *record, __u64 now)
+{
+	const struct pt_rec_journal row = { .head = { .kind = PT_JR_ALIVE,
+						      .version = PT_ABI_VERSION,
+						      .size = sizeof(row),
+						      .ts = now } };
+
+	keep_row(record, &row.head);
+	record->alive_at = now;
 }
 
 static void keyframe(void *data, recorder_row_fn fn, void *fn_data)
@@ -227,11 +250,11 @@ static enum exit_status start_child(struct record *record)
 
 /* ---- the loop ------------------------------------------------------------------ */
 
-static size_t format_progress(char line[128], const struct recorder_counts *counts, __u64 rate,
-			      __u64 lost)
+static size_t format_progress(char line[128], const struct recorder_counts *counts, __u64 events,
+			      __u64 rate, __u64 lost)
 {
-	return (size_t)snprintf(line, 128, "%llu events, %llu/s, %.1f MiB, %llu lost%s",
-				counts->rows, rate, (double)counts->bytes / (1 << 20), lost,
+	return (size_t)snprintf(line, 128, "%llu events, %llu/s, %.1f MiB, %llu lost%s", events,
+				rate, (double)counts->bytes / (1 << 20), lost,
 				counts->disk_full ? ", disk full" : "");
 }
 
@@ -246,21 +269,28 @@ static void show_progress(struct record *record)
 	if (!record->progress || passed < PROGRESS_NS)
 		return;
 	counts = recorder_counts(record->recorder);
-	len = format_progress(line, &counts,
-			      (counts.rows - record->progress_rows) * 1000000000ULL / passed,
+	len = format_progress(line, &counts, record->events,
+			      (record->events - record->progress_events) * 1000000000ULL / passed,
 			      pipeline_counts(record->session.pipeline).lost);
 	fprintf(stderr, "\r%s%*s", line,
 		(int)(record->progress_len > len ? record->progress_len - len : 0), "");
 	record->progress_len = len;
 	record->progress_at = now;
-	record->progress_rows = counts.rows;
+	record->progress_events = record->events;
 }
 
 static int look(void *data)
 {
 	struct record *record = data;
-	int err = record->error ?: recorder_tick(record->recorder);
+	__u64 now = now_ns();
+	int err;
 
+	if (record->events != record->alive_events)
+		record->alive_at = now;
+	record->alive_events = record->events;
+	if (now - record->alive_at >= ALIVE_NS)
+		tell_alive(record, now);
+	err = record->error ?: recorder_tick(record->recorder);
 	if (err && !record->error)
 		record->error = err;
 	show_progress(record);
@@ -288,7 +318,7 @@ static void summarize(struct record *record, const struct recorder_counts *count
 	end_progress(record);
 	if (!record->options->quiet)
 		fprintf(stderr, "%llu events recorded, %llu lost; %s: %llu segment%s, %.1f MiB\n",
-			counts->rows - counts->dropped, lost, record->options->write,
+			record->events - counts->dropped, lost, record->options->write,
 			counts->segments, counts->segments == 1 ? "" : "s",
 			(double)counts->bytes / (1 << 20));
 }
@@ -307,6 +337,7 @@ static enum exit_status finish(struct record *record, int run_error)
 	enum exit_status status;
 	__u64 dropped = 0;
 
+	tell_alive(record, record->session.end);
 	if (!record->error)
 		record->error = recorder_tick(record->recorder);
 	counts = recorder_counts(record->recorder);

@@ -7,9 +7,6 @@
 
 #include "user/base/format.h"
 
-/* A recorder syncs once a second: so long nothing may have been written yet. */
-#define SLACK_NS 2000000000ULL
-
 const char *recorded_time(__u64 wall, char text[RECORDED_TIME_LEN])
 {
 	struct format_time cache = { 0 };
@@ -155,7 +152,7 @@ static void tell_lost(struct recorded *recorded, __u64 from, __u64 to, __u64 cou
 
 static bool is_of_keyframe(const struct pt_rec_head *row)
 {
-	return row->kind >= PT_JR_STATE && row->kind < PT_JR_KINDS;
+	return row->kind >= PT_JR_STATE && row->kind <= PT_JR_HOLD_TW;
 }
 
 /* The span begins: what there is then was in the keyframe, or came between. */
@@ -270,7 +267,7 @@ int recorded_play_to(struct recorded *recorded, const struct port_set *ports, __
 /* The end of what a segment tells: a recorder that still runs would have told more. */
 static __u64 end_of(const struct reader_segment *segment, __u64 now)
 {
-	return segment->is_current ? now : segment->last_wall + SLACK_NS;
+	return segment->is_current ? now : segment->last_wall;
 }
 
 __u64 recorded_end(const struct recorded *recorded)

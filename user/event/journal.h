@@ -24,6 +24,8 @@ enum pt_journal_kind {
 	PT_JR_PORT,    /* ts: free since (0: not seen); task: who held it last; numbers: taker */
 	PT_JR_HOLD,    /* ts: since; numbers: open until (0: still) */
 	PT_JR_HOLD_TW, /* a TIME_WAIT of the HOLD before it: tuple, tw */
+	/* Not of a keyframe: somebody recorded until ts, and nothing else happened. */
+	PT_JR_ALIVE,
 	PT_JR_KINDS,
 };
 

@@ -586,6 +586,8 @@ static int take_journal(struct ledger *ledger, const struct pt_rec_journal *rec)
 	case PT_JR_END:
 		ends_unseen(ledger, head);
 		return 0;
+	case PT_JR_ALIVE:
+		return 0;
 	case PT_JR_FOUND:
 	case PT_JR_GONE:
 	case PT_JR_SWEEP:
