@@ -103,15 +103,14 @@ $(SOAK):
 $(BUILD)/tests/bench/codec: $(BUILD)/tests/bench/codec.o $(TEST_SUPPORT) $(OBJECTS)
 	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LDFLAGS) $(LIBS) -lm
 
-# clang: gcc has no libFuzzer. All of user/, since a target may come to need more of it.
+# clang: gcc has no libFuzzer. What reads a file, and what it is handed to.
 FUZZ_FLAGS := -O1 -g $(SANITIZE) -fsanitize=fuzzer-no-link
-FUZZ_OBJECTS := $(patsubst %.c,build/fuzz/%.o,$(SOURCES) $(sort $(wildcard tests/support/*.c)))
+FUZZ_OBJECTS := $(patsubst %.c,build/fuzz/%.o,\
+	$(filter $(foreach layer,base event recording ledger,user/$(layer)/%.c),$(SOURCES)) $(sort $(wildcard tests/support/*.c)))
 build/fuzz/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$<)$(CLANG) -std=gnu11 $(WARN) -I. -Ibuild -D_GNU_SOURCE \
 		-DPORTTRACE_VERSION='"$(VERSION)"' $(FUZZ_FLAGS) -MMD -MP -c $< -o $@
-
-build/fuzz/user/live/loader.o: build/porttrace.skel.h
 
 $(FUZZ_TARGETS): build/fuzz/%: build/fuzz/tests/fuzz/%.o $(FUZZ_OBJECTS)
 	$(call say,LD,$@)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer $^ -o $@ $(LDFLAGS) $(LIBS) -lm

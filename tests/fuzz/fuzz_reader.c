@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Any bytes as a file: as they are, and with the CRCs of the blocks set right that lie
- * one behind the other. All of it is read, also for one port and up to a moment.
+ * one behind the other. All of it is read into a ledger, also for one port and up to a
+ * moment.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -13,17 +14,33 @@
 
 #include "tests/support/blocks.h"
 #include "user/event/decode.h"
+#include "user/ledger/ledger.h"
 #include "user/recording/reader.h"
 
 static int take_row(void *data, const struct pt_rec_head *row, __u64 realtime_offset)
 {
 	const struct pt_rec_head *sound;
 
-	(void)data;
-	(void)realtime_offset;
 	if (decode_row(row, row->size, &sound))
 		abort();
-	return 0;
+	ledger_set_clock(data, realtime_offset);
+	return ledger_row(data, row);
+}
+
+static void take_event(void *data, const struct pt_event *ev)
+{
+	(void)data;
+	if (!pt_event_name(ev->type) || (ev->type != PT_EV_LOST && !pt_proto_name(ev->space.proto)))
+		abort();
+}
+
+static void take_state(void *data, const struct pt_rec_head *row)
+{
+	const struct pt_rec_head *sound;
+
+	(void)data;
+	if (decode_row(row, row->size, &sound))
+		abort();
 }
 
 static int take_gap(void *data, __u64 from, __u64 to, __u64 count)
@@ -44,7 +61,8 @@ static void take_problem(void *data, const char *text)
 
 static void read_segments(struct reader *reader)
 {
-	const struct reader_handler handler = { take_row, take_gap, NULL };
+	struct ledger *ledger = ledger_new(take_event, NULL);
+	const struct reader_handler handler = { take_row, take_gap, ledger };
 	struct port_set ports = { 0 };
 
 	port_set_add(&ports, 60609);
@@ -60,6 +78,9 @@ static void read_segments(struct reader *reader)
 		if (strlen(segment->about) < 2)
 			abort();
 	}
+	/* what a ledger takes it can tell */
+	ledger_keyframe(ledger, take_state, NULL);
+	ledger_free(ledger);
 }
 
 static void read_all(const void *bytes, size_t size)
