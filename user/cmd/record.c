@@ -208,6 +208,7 @@ static enum exit_status open_recorder(struct record *record)
 		complain("cannot start: %s", strerror(ENOMEM));
 		return STATUS_ERROR;
 	}
+	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk */
 	if (!recorder_new(&with, &record->recorder, &why))
 		return STATUS_DONE;
 	complain("%s", why.text);
@@ -250,11 +251,24 @@ static enum exit_status start_child(struct record *record)
 
 /* ---- the loop ------------------------------------------------------------------ */
 
+#define SIZE_LEN 32
+
+static const char *format_bytes(__u64 bytes, char text[SIZE_LEN])
+{
+	if (bytes < 1 << 20)
+		snprintf(text, SIZE_LEN, "%.1f KiB", (double)bytes / (1 << 10));
+	else
+		snprintf(text, SIZE_LEN, "%.1f MiB", (double)bytes / (1 << 20));
+	return text;
+}
+
 static size_t format_progress(char line[128], const struct recorder_counts *counts, __u64 events,
 			      __u64 rate, __u64 lost)
 {
-	return (size_t)snprintf(line, 128, "%llu events, %llu/s, %.1f MiB, %llu lost%s", events,
-				rate, (double)counts->bytes / (1 << 20), lost,
+	char size[SIZE_LEN];
+
+	return (size_t)snprintf(line, 128, "%llu events, %llu/s, %s, %llu lost%s", events, rate,
+				format_bytes(counts->bytes, size), lost,
 				counts->disk_full ? ", disk full" : "");
 }
 
@@ -314,13 +328,14 @@ static bool on_signal(void *data, int number)
 static void summarize(struct record *record, const struct recorder_counts *counts)
 {
 	__u64 lost = pipeline_counts(record->session.pipeline).lost;
+	char size[SIZE_LEN];
 
 	end_progress(record);
 	if (!record->options->quiet)
-		fprintf(stderr, "%llu events recorded, %llu lost; %s: %llu segment%s, %.1f MiB\n",
+		fprintf(stderr, "%llu events recorded, %llu lost; %s: %llu segment%s, %s\n",
 			record->events - counts->dropped, lost, record->options->write,
 			counts->segments, counts->segments == 1 ? "" : "s",
-			(double)counts->bytes / (1 << 20));
+			format_bytes(counts->bytes, size));
 }
 
 static enum exit_status explain_recorder(const struct record *record, int err, __u64 dropped)
@@ -364,7 +379,8 @@ enum exit_status command_record(struct options *options)
 	struct record record = {
 		.options = options,
 		.child = { .status = CHILD_TRACER_FAILED },
-		.progress = !options->quiet && isatty(STDERR_FILENO),
+		/* a command has the terminal for itself */
+		.progress = !options->quiet && !options->child && isatty(STDERR_FILENO),
 	};
 	const struct session_hooks hooks = { look, on_signal, &record };
 	enum exit_status status = set_up(&record), started = STATUS_ERROR;

@@ -7,6 +7,8 @@
 
 #include "user/base/format.h"
 
+#define WRITTEN_AFTER_NS 2000000000ULL
+
 const char *recorded_time(__u64 wall, char text[RECORDED_TIME_LEN])
 {
 	struct format_time cache = { 0 };
@@ -264,10 +266,15 @@ int recorded_play_to(struct recorded *recorded, const struct port_set *ports, __
 
 /* ---- what is known ---------------------------------------------------------------- */
 
-/* The end of what a segment tells: a recorder that still runs would have told more. */
+/*
+ * The end of what a segment tells. Of one that is being written, what is older than a
+ * second is in the file.
+ */
 static __u64 end_of(const struct reader_segment *segment, __u64 now)
 {
-	return segment->is_current ? now : segment->last_wall;
+	__u64 written = segment->is_current ? now - WRITTEN_AFTER_NS : 0;
+
+	return written > segment->last_wall ? written : segment->last_wall;
 }
 
 __u64 recorded_end(const struct recorded *recorded)
@@ -275,7 +282,7 @@ __u64 recorded_end(const struct recorded *recorded)
 	const struct reader *reader = recorded->reader;
 	const struct reader_segment *last = reader_segment(reader, reader_segments(reader) - 1);
 
-	return last->is_current ? recorded->options->now_ns : last->last_wall;
+	return end_of(last, recorded->options->now_ns);
 }
 
 bool recorded_knows(const struct recorded *recorded, __u64 wall, struct recorded_gap *gap)
