@@ -72,8 +72,9 @@ static enum exit_status play(struct replay *replay)
 	enum exit_status written;
 	int out_error;
 
-	sink_flush(replay->sink); /* the last events stand before the totals */
-	summarize(replay);
+	/* the last events stand before the totals; who closed the pipe wants none */
+	if (!sink_flush(replay->sink))
+		summarize(replay);
 	out_error = sink_end(replay->sink);
 	replay->sink = NULL;
 	out_error = out_close(&replay->out) ?: out_error;
