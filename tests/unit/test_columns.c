@@ -13,15 +13,12 @@
 #include <sys/socket.h>
 
 #include "tests/unit/capture.h"
+#include "tests/unit/curl.h"
 #include "tests/unit/consumer.h"
 #include "user/sink/columns.h"
 #include "user/sink/sink.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-
-/* 2026-11-21T14:02:11Z when CLOCK_BOOTTIME is 1000 s */
-#define BOOT 1000000000000ULL
-#define REALTIME_OFFSET (1795269731000000000ULL - BOOT)
 
 static const char *path_of(void *data, __u64 id)
 {
@@ -35,34 +32,9 @@ static struct sink_context context(void)
 				      .cgroup_data = "/user.slice/user-1000.slice" };
 }
 
-/* The common fields are curl's; the others unknown or none. */
 static struct pt_event event_of(enum pt_event_type type)
 {
-	return (struct pt_event){
-		.type = type,
-		.ts = BOOT + 104233001,
-		.space = { .netns = 4026531840, .netns_cookie = 1, .proto = IPPROTO_TCP },
-		.family = AF_INET,
-		.port = 60609,
-		.rport = 443,
-		.laddr = { [10] = 0xff, 0xff, 10, 0, 0, 5 },
-		.raddr = { [10] = 0xff, 0xff, 10, 96, 4, 7 },
-		.sock = 18446744073709551614ULL,
-		.owner = { .pid = 4242,
-			   .tid = 4243,
-			   .uid = 1000,
-			   .known = true,
-			   .cgroup = 77,
-			   .comm = "curl",
-			   .thread = "resolver" },
-		.via = PT_VIA_CONNECT,
-		.search_ns = PT_UNKNOWN,
-		.holders = PT_UNKNOWN,
-		.reuse_ns = PT_UNKNOWN,
-		.blockers_total = PT_UNKNOWN,
-		.open_ns = PT_UNKNOWN,
-		.held_ns = PT_UNKNOWN,
-	};
+	return curl_event(type, 104233001);
 }
 
 #define COMMON(event)                                                                              \
@@ -75,14 +47,12 @@ static struct pt_event event_of(enum pt_event_type type)
 
 static char *json_of(const struct pt_event *ev, const struct sink_context *ctx)
 {
-	struct pt_event at = *ev;
 	struct sink *sink;
 	struct out out;
 
 	capture_begin(&out);
 	assert_int_equal(sink_json_new(&out, ctx, &sink), 0);
-	at.realtime_offset = REALTIME_OFFSET;
-	assert_int_equal(sink_event(sink, &at), 0);
+	assert_int_equal(sink_event(sink, ev), 0);
 	assert_int_equal(sink_end(sink), 0);
 	return capture_end(&out);
 }

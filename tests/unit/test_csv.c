@@ -13,13 +13,10 @@
 #include <sys/socket.h>
 
 #include "tests/unit/capture.h"
+#include "tests/unit/curl.h"
 #include "tests/unit/consumer.h"
 #include "user/sink/columns.h"
 #include "user/sink/sink.h"
-
-/* 2026-11-21T14:02:11Z when CLOCK_BOOTTIME is 1000 s */
-#define BOOT 1000000000000ULL
-#define REALTIME_OFFSET (1795269731000000000ULL - BOOT)
 
 #define HEADER                                                                                     \
 	"ts,event,proto,family,port,laddr,raddr,rport,pid,tid,comm,thread,kernel,uid,cgroup,"      \
@@ -42,32 +39,7 @@ static struct sink_context context(void)
 
 static struct pt_event event_of(enum pt_event_type type)
 {
-	return (struct pt_event){
-		.type = type,
-		.ts = BOOT + 104233001,
-		.realtime_offset = REALTIME_OFFSET,
-		.space = { .netns = 4026531840, .netns_cookie = 1, .proto = IPPROTO_TCP },
-		.family = AF_INET,
-		.port = 60609,
-		.rport = 443,
-		.laddr = { [10] = 0xff, 0xff, 10, 0, 0, 5 },
-		.raddr = { [10] = 0xff, 0xff, 10, 96, 4, 7 },
-		.sock = 18446744073709551614ULL,
-		.owner = { .pid = 4242,
-			   .tid = 4243,
-			   .uid = 1000,
-			   .known = true,
-			   .cgroup = 77,
-			   .comm = "curl",
-			   .thread = "resolver" },
-		.via = PT_VIA_CONNECT,
-		.search_ns = PT_UNKNOWN,
-		.holders = PT_UNKNOWN,
-		.reuse_ns = PT_UNKNOWN,
-		.blockers_total = PT_UNKNOWN,
-		.open_ns = PT_UNKNOWN,
-		.held_ns = PT_UNKNOWN,
-	};
+	return curl_event(type, 104233001);
 }
 
 #define COMMON(event)                                                                              \

@@ -20,15 +20,13 @@
 #include <sys/wait.h>
 
 #include "tests/unit/consumer.h"
+#include "tests/unit/curl.h"
 #include "user/sink/columns.h"
 #include "user/sink/sqlite.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-/* 2026-11-21T14:02:11Z when CLOCK_BOOTTIME is 1000 s */
-#define BOOT 1000000000000ULL
-#define REALTIME 1795269731000000000ULL
-#define REALTIME_OFFSET (REALTIME - BOOT)
+#define REALTIME (BOOT + REALTIME_OFFSET)
 #define MS 1000000ULL
 #define S 1000000000ULL
 
@@ -100,33 +98,10 @@ static void check(const char *sql, const char *wanted)
 
 static struct pt_event event_of(enum pt_event_type type, __u64 ts)
 {
-	return (struct pt_event){
-		.type = type,
-		.ts = BOOT + ts,
-		.realtime_offset = REALTIME_OFFSET,
-		.space = { .netns = 4026531840, .netns_cookie = 1, .proto = IPPROTO_TCP },
-		.family = AF_INET,
-		.port = 60609,
-		.rport = 443,
-		.laddr = { [10] = 0xff, 0xff, 10, 0, 0, 5 },
-		.raddr = { [10] = 0xff, 0xff, 10, 96, 4, 7 },
-		/* as Linux counts in an interrupt that struck amid another cookie's making */
-		.sock = 18446744073709551614ULL,
-		.owner = { .pid = 4242,
-			   .tid = 4243,
-			   .uid = 1000,
-			   .known = true,
-			   .cgroup = 77,
-			   .comm = "curl",
-			   .thread = "resolver" },
-		.via = PT_VIA_CONNECT,
-		.search_ns = PT_UNKNOWN,
-		.holders = 1,
-		.reuse_ns = PT_UNKNOWN,
-		.blockers_total = PT_UNKNOWN,
-		.open_ns = PT_UNKNOWN,
-		.held_ns = PT_UNKNOWN,
-	};
+	struct pt_event ev = curl_event(type, ts);
+
+	ev.holders = 1;
+	return ev;
 }
 
 static void put(struct sink *sink, const struct pt_event *ev)
