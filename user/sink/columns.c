@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "user/base/escape.h"
+#include "user/sink/column_put.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -20,41 +21,6 @@
 #define GETTER(name)                                                                               \
 	static enum column_state name(const struct sink_context *ctx __attribute__((unused)),      \
 				      const struct pt_event *ev, union column_value *v)
-
-static enum column_state put_u64(union column_value *v, __u64 value)
-{
-	v->u64 = value;
-	return COLUMN_KNOWN;
-}
-
-static enum column_state put_known(union column_value *v, __u64 value)
-{
-	return value == PT_UNKNOWN ? COLUMN_UNKNOWN : put_u64(v, value);
-}
-
-static enum column_state put_nonzero(union column_value *v, __u64 value)
-{
-	return value ? put_known(v, value) : COLUMN_UNKNOWN;
-}
-
-static enum column_state put_bool(union column_value *v, bool value)
-{
-	v->boolean = value;
-	return COLUMN_KNOWN;
-}
-
-static enum column_state put_text(union column_value *v, const char *text)
-{
-	v->text = text;
-	return text ? COLUMN_KNOWN : COLUMN_UNKNOWN;
-}
-
-static enum column_state put_endpoint(union column_value *v, const __u8 *addr, __u16 port,
-				      __u8 family)
-{
-	v->endpoint = (struct column_endpoint){ .addr = addr, .port = port, .family = family };
-	return COLUMN_KNOWN;
-}
 
 GETTER(get_ts)
 {
@@ -71,12 +37,9 @@ GETTER(get_proto)
 	return put_text(v, pt_proto_name(ev->space.proto));
 }
 
-/* tcp4 */
 GETTER(get_proto_family)
 {
-	static const char *const words[2][2] = { { "tcp4", "tcp6" }, { "udp4", "udp6" } };
-
-	return put_text(v, words[ev->space.proto == IPPROTO_UDP][ev->family == AF_INET6]);
+	return put_proto_family(v, ev->space.proto, ev->family);
 }
 
 GETTER(get_family)
@@ -164,9 +127,7 @@ GETTER(get_cookie)
 
 GETTER(get_vrf)
 {
-	if (ev->space.proto != IPPROTO_TCP)
-		return COLUMN_NONE;
-	return ev->space.vrf == PT_VRF_UNKNOWN ? COLUMN_UNKNOWN : put_u64(v, ev->space.vrf);
+	return put_vrf(v, &ev->space);
 }
 
 GETTER(get_via)

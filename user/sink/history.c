@@ -7,7 +7,7 @@
 
 #include "user/base/escape.h"
 #include "user/sink/blockers.h"
-#include "user/sink/columns.h"
+#include "user/sink/column_put.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define GAP 2 /* spaces between columns */
@@ -41,18 +41,6 @@ struct history_column {
 #define GETTER(name)                                                                               \
 	static enum column_state name(const struct history_row *row, union column_value *v)
 
-static enum column_state put_known(union column_value *v, __u64 value)
-{
-	v->u64 = value;
-	return value == PT_UNKNOWN ? COLUMN_UNKNOWN : COLUMN_KNOWN;
-}
-
-static enum column_state put_text(union column_value *v, const char *text)
-{
-	v->text = text;
-	return text ? COLUMN_KNOWN : COLUMN_UNKNOWN;
-}
-
 GETTER(get_ts)
 {
 	return put_known(v, row->ts);
@@ -82,8 +70,7 @@ GETTER(get_ended)
 
 GETTER(get_still_held)
 {
-	v->boolean = row->still_held;
-	return COLUMN_KNOWN;
+	return put_bool(v, row->still_held);
 }
 
 GETTER(get_how)

@@ -7,7 +7,7 @@
 
 #include "user/base/escape.h"
 #include "user/base/format.h"
-#include "user/sink/columns.h"
+#include "user/sink/column_put.h"
 #include "user/sink/json_field.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -37,36 +37,6 @@ struct holder_column {
 				      const struct pt_holder *holder __attribute__((unused)),      \
 				      union column_value *v)
 
-static enum column_state put_u64(union column_value *v, __u64 value)
-{
-	v->u64 = value;
-	return COLUMN_KNOWN;
-}
-
-static enum column_state put_nonzero(union column_value *v, __u64 value)
-{
-	return value ? put_u64(v, value) : COLUMN_UNKNOWN;
-}
-
-static enum column_state put_bool(union column_value *v, bool value)
-{
-	v->boolean = value;
-	return COLUMN_KNOWN;
-}
-
-static enum column_state put_text(union column_value *v, const char *text)
-{
-	v->text = text;
-	return text ? COLUMN_KNOWN : COLUMN_UNKNOWN;
-}
-
-static enum column_state put_endpoint(union column_value *v, const __u8 *addr, __u16 port,
-				      __u8 family)
-{
-	v->endpoint = (struct column_endpoint){ .addr = addr, .port = port, .family = family };
-	return COLUMN_KNOWN;
-}
-
 /* Without a process: there is none, or it was not found. */
 static enum column_state no_owner(const struct pt_holder *holder)
 {
@@ -90,9 +60,7 @@ GETTER(get_proto)
 
 GETTER(get_proto_family)
 {
-	static const char *const words[2][2] = { { "tcp4", "tcp6" }, { "udp4", "udp6" } };
-
-	return put_text(v, words[holder->space.proto == IPPROTO_UDP][holder->family == AF_INET6]);
+	return put_proto_family(v, holder->space.proto, holder->family);
 }
 
 GETTER(get_family)
@@ -151,9 +119,7 @@ GETTER(get_left)
 /* sock_diag does not tell. */
 GETTER(get_age)
 {
-	if (!holder->past || holder->age_ns == PT_UNKNOWN)
-		return COLUMN_UNKNOWN;
-	return put_u64(v, holder->age_ns);
+	return holder->past ? put_known(v, holder->age_ns) : COLUMN_UNKNOWN;
 }
 
 GETTER(get_via)
@@ -238,9 +204,7 @@ GETTER(get_cookie)
 
 GETTER(get_vrf)
 {
-	if (holder->space.proto != IPPROTO_TCP)
-		return COLUMN_NONE;
-	return holder->space.vrf == PT_VRF_UNKNOWN ? COLUMN_UNKNOWN : put_u64(v, holder->space.vrf);
+	return put_vrf(v, &holder->space);
 }
 
 #define JSON(key_, type_, get_)                                                                    \

@@ -2,38 +2,16 @@
 #include "user/sink/report_columns.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "user/sink/column_put.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 #define GETTER(name)                                                                               \
 	static enum column_state name(const struct report_row *row, union column_value *v)
-
-static enum column_state put_u64(union column_value *v, __u64 value)
-{
-	v->u64 = value;
-	return COLUMN_KNOWN;
-}
-
-static enum column_state put_nonzero(union column_value *v, __u64 value)
-{
-	return value ? put_u64(v, value) : COLUMN_UNKNOWN;
-}
-
-static enum column_state put_bool(union column_value *v, bool value)
-{
-	v->boolean = value;
-	return COLUMN_KNOWN;
-}
-
-static enum column_state put_text(union column_value *v, const char *text)
-{
-	v->text = text;
-	return text ? COLUMN_KNOWN : COLUMN_UNKNOWN;
-}
 
 /* Of no value at all there is no quantile. */
 static enum column_state put_quantile(union column_value *v, const struct histogram *histogram,
@@ -66,11 +44,7 @@ GETTER(get_netns_cookie)
 
 GETTER(get_vrf)
 {
-	const struct pt_space *space = &row->key.space;
-
-	if (space->proto != IPPROTO_TCP)
-		return COLUMN_NONE;
-	return space->vrf == PT_VRF_UNKNOWN ? COLUMN_UNKNOWN : put_u64(v, space->vrf);
+	return put_vrf(v, &row->key.space);
 }
 
 GETTER(get_pid)
@@ -101,8 +75,7 @@ GETTER(get_uid)
 
 GETTER(get_remote)
 {
-	v->endpoint = (struct column_endpoint){ .addr = row->key.raddr, .port = row->key.rport };
-	return row->key.rport ? COLUMN_KNOWN : COLUMN_NONE;
+	return row->key.rport ? put_endpoint(v, row->key.raddr, row->key.rport, 0) : COLUMN_NONE;
 }
 
 GETTER(get_rport)
