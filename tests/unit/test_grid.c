@@ -28,7 +28,11 @@ static char *cell(void *data, size_t row, size_t column, char *p)
 
 static void check(const char *const *cells, size_t rows, const char *wanted)
 {
-	const struct grid grid = { columns, COLUMNS, rows, cell, (void *)cells };
+	const struct grid grid = { .columns = columns,
+				   .columns_count = COLUMNS,
+				   .rows_count = rows,
+				   .cell = cell,
+				   .data = (void *)cells };
 	struct out out;
 	char *text;
 

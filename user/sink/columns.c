@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "user/base/escape.h"
 #include "user/sink/column_put.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -417,4 +416,50 @@ char *column_format_endpoint(char *p, const struct column_endpoint *endpoint)
 char *column_format_name(char *p, const char *name)
 {
 	return *name ? p + escape_terminal(p, name, strlen(name)) : stpcpy(p, "\"\"");
+}
+
+char *column_format_owner(char *p, const struct pt_owner *owner)
+{
+	p = column_format_name(p, owner->comm);
+	if (!strcmp(owner->comm, owner->thread))
+		return p;
+	*p++ = '/';
+	return column_format_name(p, owner->thread);
+}
+
+static char *format_percent(char *p, __u64 thousandths)
+{
+	p = format_u64(p, thousandths / 10);
+	*p++ = '.';
+	*p++ = (char)('0' + thousandths % 10);
+	return p;
+}
+
+char *column_format_value(char *p, enum column_type type, const union column_value *value)
+{
+	switch (type) {
+	case COLUMN_WORD:
+		return stpcpy(p, value->text);
+	case COLUMN_TEXT:
+		return p + escape_terminal(p, value->text, strnlen(value->text, PATH_MAX));
+	case COLUMN_OWNER:
+		return column_format_name(p, value->owner->comm);
+	case COLUMN_ENDPOINT:
+		return column_format_endpoint(p, &value->endpoint);
+	case COLUMN_DURATION:
+		return format_duration(p, value->u64);
+	case COLUMN_SHARE:
+		return format_percent(p, value->u64);
+	default:
+		return format_u64(p, value->u64);
+	}
+}
+
+char *column_format_cell(char *p, enum column_type type, enum column_state state,
+			 const union column_value *value)
+{
+	if (state == COLUMN_KNOWN)
+		return column_format_value(p, type, value);
+	*p++ = state == COLUMN_UNKNOWN ? '?' : '-';
+	return p;
 }

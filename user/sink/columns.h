@@ -6,6 +6,9 @@
 #ifndef PORTTRACE_SINK_COLUMNS_H
 #define PORTTRACE_SINK_COLUMNS_H
 
+#include <limits.h>
+
+#include "user/base/escape.h"
 #include "user/base/format.h"
 #include "user/event/event.h"
 #include "user/sink/sink.h"
@@ -106,5 +109,19 @@ char *column_format_endpoint(char *p, const struct column_endpoint *endpoint);
  * it is empty, which would shift the columns behind it.
  */
 char *column_format_name(char *p, const char *name);
+
+/* A process's name, and behind a slash its thread's, if that is another. */
+char *column_format_owner(char *p, const struct pt_owner *owner);
+
+/*
+ * A value of any type but COLUMN_TIME and those that only JSON has, as a table shows it,
+ * an owner by its name; at most COLUMN_VALUE_MAX bytes.
+ */
+#define COLUMN_VALUE_MAX (PATH_MAX * ESCAPE_EXPAND)
+char *column_format_value(char *p, enum column_type type, const union column_value *value);
+
+/* The same, or ? or - in place of a value. */
+char *column_format_cell(char *p, enum column_type type, enum column_state state,
+			 const union column_value *value);
 
 #endif /* PORTTRACE_SINK_COLUMNS_H */

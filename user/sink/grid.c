@@ -39,6 +39,23 @@ static void measure(struct painter *painter)
 		}
 }
 
+/* NULL: none. */
+static const char *color_of(const struct grid *grid, size_t row, size_t column)
+{
+	if (!grid->color || row == grid->rows_count)
+		return NULL;
+	return grid->color(grid->data, row, column);
+}
+
+static void put_cell(struct painter *painter, size_t len, const char *color)
+{
+	if (color)
+		out_str(painter->out, color);
+	out_bytes(painter->out, painter->cell, len);
+	if (color)
+		out_str(painter->out, "\033[0m");
+}
+
 /* Spaces before, not behind a cell: no line ends in them. */
 static void put_row(struct painter *painter, size_t row)
 {
@@ -50,7 +67,7 @@ static void put_row(struct painter *painter, size_t row)
 		size_t rest = painter->widths[column] - escape_width(painter->cell, len);
 
 		out_fill(painter->out, ' ', gap + (right ? rest : 0));
-		out_bytes(painter->out, painter->cell, len);
+		put_cell(painter, len, color_of(painter->grid, row, column));
 		gap = GAP + (right ? 0 : rest);
 	}
 	out_end_line(painter->out);

@@ -27,6 +27,8 @@ struct grid {
 	 */
 	char *(*cell)(void *data, size_t row, size_t column, char *p);
 	void *data;
+	/* The escape sequence to put before a cell, or NULL. May be NULL itself. */
+	const char *(*color)(void *data, size_t row, size_t column);
 };
 
 /* Without rows nothing. No line ends in spaces. */

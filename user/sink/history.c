@@ -234,31 +234,16 @@ static char *format_time(struct history_sink *sink, char *p, __u64 time)
 			   : format_clock(&sink->clock, p, time);
 }
 
-static char *format_owner(char *p, const struct pt_owner *owner)
-{
-	p = column_format_name(p, owner->comm);
-	if (!strcmp(owner->comm, owner->thread))
-		return p;
-	*p++ = '/';
-	return column_format_name(p, owner->thread);
-}
-
 static char *format_value(struct history_sink *sink, char *p, enum column_type type,
 			  const union column_value *value)
 {
 	switch (type) {
 	case COLUMN_TIME:
 		return format_time(sink, p, value->u64);
-	case COLUMN_ENDPOINT:
-		return column_format_endpoint(p, &value->endpoint);
 	case COLUMN_OWNER:
-		return format_owner(p, value->owner);
-	case COLUMN_DURATION:
-		return format_duration(p, value->u64);
-	case COLUMN_WORD:
-		return stpcpy(p, value->text);
+		return column_format_owner(p, value->owner);
 	default:
-		return format_u64(p, value->u64);
+		return column_format_value(p, type, value);
 	}
 }
 

@@ -8,15 +8,13 @@
 #include "user/base/escape.h"
 #include "user/base/format.h"
 #include "user/sink/column_put.h"
+#include "user/sink/grid.h"
 #include "user/sink/json_field.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define GAP 2 /* spaces between columns */
 #define NSEC_PER_MSEC 1000000ULL
-/* The longest cell is a name and how many processes more there are. */
-#define CELL_MAX (PT_COMM_LEN * ESCAPE_EXPAND + FORMAT_U64_MAX + 16)
 
-_Static_assert(CELL_MAX >= COLUMN_ENDPOINT_MAX, "room for every cell");
+_Static_assert(GRID_CELL_MAX >= COLUMN_VALUE_MAX, "room for every cell");
 
 /* ---- what is shown --------------------------------------------------------- */
 
@@ -257,137 +255,65 @@ static const struct holder_column holder_columns[] = {
 /* ---- the table ------------------------------------------------------------- */
 
 struct table {
-	struct out *out;
 	const struct holders_context *ctx;
-	size_t widths[ARRAY_SIZE(holder_columns)]; /* characters */
+	const struct pt_holder *const *rows;
+	const struct holder_column *columns[GRID_COLUMNS_MAX]; /* that are shown */
 };
 
-static bool is_shown(const struct table *table, const struct holder_column *column)
+static bool is_shown(const struct holders_context *ctx, const struct holder_column *column)
 {
-	if (!column->title || (table->ctx->past ? column->live : column->past))
+	if (!column->title || (ctx->past ? column->live : column->past))
 		return false;
-	return table->ctx->netns || !column->netns;
+	return ctx->netns || !column->netns;
 }
 
-static char *format_owner(char *p, const struct pt_holder *holder)
+static char *format_cell(void *data, size_t row, size_t place, char *p)
 {
-	p = column_format_name(p, holder->owner->comm);
-	if (holder->processes < 2)
-		return p;
-	p = stpcpy(p, " +");
-	return format_u64(p, holder->processes - 1);
-}
-
-/* Up to CELL_MAX bytes; *width is how many characters they are. */
-static char *format_cell(const struct table *table, const struct holder_column *column,
-			 const struct pt_holder *holder, char *cell, size_t *width)
-{
+	const struct table *table = data;
+	const struct holder_column *column = table->columns[place];
+	const struct pt_holder *holder = table->rows[row];
 	union column_value value;
 	enum column_state state = column->get(table->ctx, holder, &value);
-	char *end = cell;
 
-	if (state != COLUMN_KNOWN)
-		*end++ = state == COLUMN_UNKNOWN ? '?' : '-';
-	else if (column->type == COLUMN_ENDPOINT)
-		end = column_format_endpoint(cell, &value.endpoint);
-	else if (column->type == COLUMN_OWNER)
-		end = format_owner(cell, holder);
-	else if (column->type == COLUMN_DURATION)
-		end = format_duration(cell, value.u64);
-	else if (column->type == COLUMN_WORD)
-		end = stpcpy(cell, value.text);
-	else
-		end = format_u64(cell, value.u64);
-	*width = (size_t)(end - cell);
-	if (column->type == COLUMN_OWNER)
-		*width = escape_width(cell, *width);
-	return end;
+	p = column_format_cell(p, column->type, state, &value);
+	if (column->type != COLUMN_OWNER || state != COLUMN_KNOWN || holder->processes < 2)
+		return p;
+	return format_u64(stpcpy(p, " +"), holder->processes - 1);
 }
 
-static void measure(struct table *table, const struct pt_holder *const *rows, size_t count)
+static const char *color_of(void *data, size_t row, size_t place)
 {
-	char cell[CELL_MAX];
-	size_t width;
+	const struct table *table = data;
+	const struct pt_holder *holder = table->rows[row];
 
-	for (size_t c = 0; c < ARRAY_SIZE(holder_columns); c++) {
-		if (!is_shown(table, &holder_columns[c]))
-			continue;
-		table->widths[c] = strlen(holder_columns[c].title);
-		for (size_t i = 0; i < count; i++) {
-			format_cell(table, &holder_columns[c], rows[i], cell, &width);
-			if (width > table->widths[c])
-				table->widths[c] = width;
-		}
-	}
-}
-
-/* NULL: none. */
-static const char *color_of(const struct pt_holder *holder)
-{
+	if (table->columns[place]->get != get_state)
+		return NULL;
 	if (holder->time_wait)
 		return "\033[33m";				/* yellow */
 	return holder->state == TCP_LISTEN ? "\033[32m" : NULL; /* green */
 }
 
-/* Spaces before, not behind a cell: no line ends in them. *gap is what is due. */
-static void put_cell(struct table *table, size_t c, const char *cell, size_t len, size_t width,
-		     const char *color, size_t *gap)
-{
-	size_t rest = table->widths[c] - width;
-	bool right = holder_columns[c].right;
-
-	out_fill(table->out, ' ', *gap + (right ? rest : 0));
-	if (color)
-		out_str(table->out, color);
-	out_bytes(table->out, cell, len);
-	if (color)
-		out_str(table->out, "\033[0m");
-	*gap = GAP + (right ? 0 : rest);
-}
-
-static void put_titles(struct table *table)
-{
-	size_t gap = 0;
-
-	for (size_t c = 0; c < ARRAY_SIZE(holder_columns); c++) {
-		const char *title = holder_columns[c].title;
-
-		if (is_shown(table, &holder_columns[c]))
-			put_cell(table, c, title, strlen(title), strlen(title), NULL, &gap);
-	}
-	out_end_line(table->out);
-}
-
-static void put_row(struct table *table, const struct pt_holder *holder)
-{
-	char cell[CELL_MAX];
-	size_t gap = 0, width;
-
-	for (size_t c = 0; c < ARRAY_SIZE(holder_columns); c++) {
-		const struct holder_column *column = &holder_columns[c];
-		bool accent = table->ctx->color && column->get == get_state;
-		char *end;
-
-		if (!is_shown(table, column))
-			continue;
-		end = format_cell(table, column, holder, cell, &width);
-		put_cell(table, c, cell, (size_t)(end - cell), width,
-			 accent ? color_of(holder) : NULL, &gap);
-	}
-	out_end_line(table->out);
-}
-
 void holders_table(struct out *out, const struct holders_context *ctx,
 		   const struct pt_holder *const *rows, size_t count)
 {
-	struct table table = { .out = out, .ctx = ctx };
+	struct table table = { .ctx = ctx, .rows = rows };
+	struct grid_column columns[GRID_COLUMNS_MAX];
+	struct grid grid = { .columns = columns,
+			     .rows_count = count,
+			     .cell = format_cell,
+			     .data = &table,
+			     .color = ctx->color ? color_of : NULL };
 
-	if (!count)
-		return;
-	measure(&table, rows, count);
-	put_titles(&table);
-	for (size_t i = 0; i < count; i++)
-		put_row(&table, rows[i]);
+	for (size_t c = 0; c < ARRAY_SIZE(holder_columns); c++) {
+		const struct holder_column *column = &holder_columns[c];
+
+		if (!is_shown(ctx, column))
+			continue;
+		table.columns[grid.columns_count] = column;
+		columns[grid.columns_count++] =
+			(struct grid_column){ .title = column->title, .right = column->right };
+	}
+	grid_write(out, &grid);
 }
 
 /* How full: "tcp 12 held, 3 in TIME-WAIT, 28217 free (0.1% taken)". */

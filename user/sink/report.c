@@ -2,12 +2,10 @@
 #include "user/sink/report.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "user/base/escape.h"
 #include "user/sink/grid.h"
 #include "user/sink/json_field.h"
 
@@ -15,7 +13,7 @@
 #define NS_PER_S 1000000000ULL
 #define LOSSES_SHOWN 3
 
-_Static_assert(GRID_CELL_MAX >= PATH_MAX * ESCAPE_EXPAND, "room for a path");
+_Static_assert(GRID_CELL_MAX >= COLUMN_VALUE_MAX, "room for a path");
 
 /* ---- minutes ------------------------------------------------------------------ */
 
@@ -183,14 +181,6 @@ static void put_holds(struct out *out, const struct report_count *all)
 	out_str(out, ".\n");
 }
 
-static char *format_percent(char *p, __u64 thousandths)
-{
-	p = format_u64(p, thousandths / 10);
-	*p++ = '.';
-	*p++ = (char)('0' + thousandths % 10);
-	return p;
-}
-
 static void put_loss(struct out *out, const struct report_loss *loss)
 {
 	put_span(out, " to ", loss->from, loss->to);
@@ -252,11 +242,6 @@ static bool several_netns(const struct writer *writer)
 	return false;
 }
 
-static char *format_text(char *p, const char *text)
-{
-	return p + escape_terminal(p, text, strnlen(text, PATH_MAX));
-}
-
 static char *format_row_cell(void *data, size_t row, size_t place, char *p)
 {
 	const struct text_rows *rows = data;
@@ -264,26 +249,7 @@ static char *format_row_cell(void *data, size_t row, size_t place, char *p)
 	union column_value value;
 	enum column_state state = column->get(rows->writer->rows[row], &value);
 
-	if (state != COLUMN_KNOWN) {
-		*p++ = state == COLUMN_UNKNOWN ? '?' : '-';
-		return p;
-	}
-	switch (column->type) {
-	case COLUMN_WORD:
-		return stpcpy(p, value.text);
-	case COLUMN_TEXT:
-		return format_text(p, value.text);
-	case COLUMN_OWNER:
-		return column_format_name(p, value.owner->comm);
-	case COLUMN_ENDPOINT:
-		return column_format_endpoint(p, &value.endpoint);
-	case COLUMN_DURATION:
-		return format_duration(p, value.u64);
-	case COLUMN_SHARE:
-		return format_percent(p, value.u64);
-	default:
-		return format_u64(p, value.u64);
-	}
+	return column_format_cell(p, column->type, state, &value);
 }
 
 static void put_rows(struct out *out, const struct writer *writer)
@@ -548,10 +514,10 @@ int report_write_json(struct out *out, const struct report *report, const struct
  * Anybody's bytes. Quotes are all they get: to put something before a name that begins
  * with = + - or @, lest a spreadsheet takes it for a formula, would change the name.
  */
-static void csv_text(struct out *out, const char *text)
+static void csv_text(struct out *out, const union column_value *value)
 {
-	char escaped[GRID_CELL_MAX];
-	const char *end = format_text(escaped, text);
+	char escaped[COLUMN_VALUE_MAX];
+	const char *end = column_format_value(escaped, COLUMN_TEXT, value);
 
 	out_char(out, '"');
 	for (const char *p = escaped; p < end; p++) {
@@ -570,7 +536,7 @@ static void csv_value(struct out *out, const struct report_column *column,
 	_Static_assert(FORMAT_IPV6_MAX >= FORMAT_RFC3339_MAX, "the longest of these");
 	switch (column->type) {
 	case COLUMN_TEXT:
-		csv_text(out, value->text);
+		csv_text(out, value);
 		return;
 	case COLUMN_WORD:
 		out_str(out, value->text);

@@ -55,40 +55,17 @@ static char *format_colored(char *cell, char *end, const char *color)
 	return stpcpy(end + len, "\033[0m");
 }
 
-static char *format_owner(char *p, const struct pt_owner *owner)
-{
-	p = column_format_name(p, owner->comm);
-	if (!strcmp(owner->comm, owner->thread))
-		return p;
-	*p++ = '/';
-	return column_format_name(p, owner->thread);
-}
-
 static char *format_cell(struct table_sink *table, char *p, enum column_type type,
 			 const union column_value *value)
 {
 	switch (type) {
-	case COLUMN_U64:
-		return format_u64(p, value->u64);
-	case COLUMN_WORD:
-		return stpcpy(p, value->text);
-	case COLUMN_ENDPOINT:
-		return column_format_endpoint(p, &value->endpoint);
 	case COLUMN_OWNER:
-		return format_owner(p, value->owner);
-	case COLUMN_DURATION:
-		return format_duration(p, value->u64);
+		return column_format_owner(p, value->owner);
 	case COLUMN_TIME:
 		return format_time(table, p, value->u64);
-	case COLUMN_ID:
-	case COLUMN_BOOL:
-	case COLUMN_TEXT:
-	case COLUMN_ADDR:
-	case COLUMN_SHARE:
-	case COLUMN_BLOCKERS:
-		break; /* of rows without a title */
+	default:
+		return column_format_value(p, type, value);
 	}
-	return p;
 }
 
 /* Up to 16 are two moves; p has room for as many. */
