@@ -78,7 +78,7 @@ static void check(const char *wanted)
 	char *text;
 
 	capture_begin(&out);
-	port_holders_tell(&out, &inventory, 60609, NULL);
+	port_holders_tell(&out, &inventory, 60609, &(struct filter_u32){ 0 });
 	text = capture_end(&out);
 	assert_string_equal(text, wanted);
 	free(text);

@@ -75,14 +75,6 @@ static int choose(struct ls *ls)
 	return 0;
 }
 
-static bool netns_is_wanted(const struct filter *filter, __u32 inode)
-{
-	for (unsigned int i = 0; i < filter->netns.count; i++)
-		if (filter->netns.values[i] == inode)
-			return true;
-	return !filter->netns.count;
-}
-
 /* ---- what could not be seen ---------------------------------------------------- */
 
 /* Whether each namespace that was asked for was looked at. */
@@ -183,7 +175,7 @@ static void print_json(struct ls *ls, const struct holders_context *ctx)
 
 	holders_json(&ls->out, ctx, ls->shown, ls->shown_count);
 	for (size_t i = 0; i < inventory->netns_count; i++)
-		if (netns_is_wanted(&ls->options->filter, inventory->netns[i].use.inode))
+		if (filter_passes_u32(&ls->options->filter.netns, inventory->netns[i].use.inode))
 			holders_netns_json(&ls->out, ctx, &inventory->netns[i].use);
 	holders_summary_json(&ls->out, ctx, &summary);
 }
@@ -203,7 +195,7 @@ static void print_rest(struct ls *ls)
 	if (ls->port)
 		port_holders_tell(&ls->out, inventory, ls->port, &filter->netns);
 	for (size_t i = 0; !filter->has_ports && i < inventory->netns_count; i++)
-		if (netns_is_wanted(filter, inventory->netns[i].use.inode))
+		if (filter_passes_u32(&filter->netns, inventory->netns[i].use.inode))
 			holders_netns_text(&ls->out, &inventory->netns[i].use);
 }
 

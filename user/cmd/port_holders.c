@@ -155,15 +155,6 @@ static void tell(struct out *out, const struct inventory *inventory,
 	out_end_line(out);
 }
 
-static bool is_wanted(const struct filter_u32 *list, __u32 inode)
-{
-	bool found = !list || !list->count;
-
-	for (unsigned int i = 0; list && i < list->count; i++)
-		found |= list->values[i] == inode;
-	return found;
-}
-
 static bool has_port(const struct inventory *inventory, const struct inventory_netns *netns,
 		     __u16 port)
 {
@@ -183,7 +174,7 @@ void port_holders_tell(struct out *out, const struct inventory *inventory, __u16
 	for (size_t i = 0; i < inventory->netns_count; i++) {
 		const struct inventory_netns *netns = &inventory->netns[i];
 
-		if (!is_wanted(wanted, netns->use.inode))
+		if (!filter_passes_u32(wanted, netns->use.inode))
 			continue;
 		namespaces++;
 		if (has_port(inventory, netns, port)) {

@@ -24,10 +24,7 @@ static bool netns_passes(const struct filter *filter, const struct pt_space *spa
 	if (filter->protos &&
 	    !(filter->protos & (space->proto == IPPROTO_TCP ? FILTER_TCP : FILTER_UDP)))
 		return false;
-	for (unsigned int i = 0; i < filter->netns.count; i++)
-		if (filter->netns.values[i] == space->netns)
-			return true;
-	return !filter->netns.count;
+	return filter_passes_u32(&filter->netns, space->netns);
 }
 
 static void on_port(void *data, const struct ledger_port *port)

@@ -31,6 +31,11 @@ static bool list_has(const struct filter_u32 *list, __u32 value)
 	return false;
 }
 
+bool filter_passes_u32(const struct filter_u32 *list, __u32 value)
+{
+	return !list->count || list_has(list, value);
+}
+
 static bool match_space(const struct filter *filter, const struct pt_event *ev)
 {
 	unsigned int proto = ev->space.proto == IPPROTO_TCP ? FILTER_TCP : FILTER_UDP;
@@ -40,7 +45,7 @@ static bool match_space(const struct filter *filter, const struct pt_event *ev)
 	if ((filter->ipv4 || filter->ipv6) && !(filter->ipv4 && ev->family == AF_INET) &&
 	    !(filter->ipv6 && ev->family == AF_INET6))
 		return false;
-	return !filter->netns.count || list_has(&filter->netns, ev->space.netns);
+	return filter_passes_u32(&filter->netns, ev->space.netns);
 }
 
 /* A network that is not v4-mapped, ::/0 too, holds no IPv4 address. */
@@ -117,9 +122,8 @@ static bool match_owner(const struct filter *filter, const struct pt_owner *owne
 	if (!owner->known)
 		return !filter->pids.count && !filter->uids.count && !filter->comms.count &&
 		       !filter->cgroups.count;
-	if (filter->pids.count && !list_has(&filter->pids, owner->pid))
-		return false;
-	if (filter->uids.count && !list_has(&filter->uids, owner->uid))
+	if (!filter_passes_u32(&filter->pids, owner->pid) ||
+	    !filter_passes_u32(&filter->uids, owner->uid))
 		return false;
 	return match_comm(&filter->comms, owner) && match_cgroup(filter, owner);
 }

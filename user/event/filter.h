@@ -65,6 +65,9 @@ enum filter_proto {
 int filter_add_u32(struct filter_u32 *list, __u32 value);
 int filter_add_text(struct filter_text *list, const char *value);
 
+/* Whether value passes: any does if the list is empty. */
+bool filter_passes_u32(const struct filter_u32 *list, __u32 value);
+
 /* Whether ev is to be shown. PT_EV_LOST always is, but for its time. */
 bool filter_match(const struct filter *filter, const struct pt_event *ev);
 
