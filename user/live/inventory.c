@@ -8,24 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "user/base/array.h"
 #include "user/live/loader.h"
 #include "user/live/netns.h"
 #include "user/live/procs.h"
 #include "user/live/sockets.h"
-
-/* Room for one more entry. Returns the array, or NULL; the old one stays then. */
-static void *make_room(void *array, size_t count, size_t *size, size_t entry_size)
-{
-	size_t wanted = *size ? 2 * *size : 64;
-	void *grown;
-
-	if (count < *size)
-		return array;
-	grown = reallocarray(array, wanted, entry_size);
-	if (grown)
-		*size = wanted;
-	return grown;
-}
 
 /* ---- rows ------------------------------------------------------------------ */
 
@@ -33,8 +20,8 @@ static int add_owner(const struct pt_owner *owner, void *data)
 {
 	struct inventory *inventory = data;
 	const struct pt_owner **owners =
-		make_room(inventory->owners, inventory->owners_count, &inventory->owners_size,
-			  sizeof(const struct pt_owner *));
+		array_make_room(inventory->owners, inventory->owners_count, &inventory->owners_size,
+				sizeof(const struct pt_owner *));
 
 	if (!owners)
 		return -ENOMEM;
@@ -65,8 +52,8 @@ static int find_owners(struct inventory *inventory, const struct sock_row *from,
 int inventory_add_row(const struct sock_row *from, void *data)
 {
 	struct inventory *inventory = data;
-	struct inventory_row *rows = make_room(inventory->rows, inventory->rows_count,
-					       &inventory->rows_size, sizeof(*rows));
+	struct inventory_row *rows = array_make_room(inventory->rows, inventory->rows_count,
+						     &inventory->rows_size, sizeof(*rows));
 	struct inventory_row *row;
 
 	if (!rows)
@@ -272,8 +259,8 @@ int inventory_end_netns(const struct dump_netns *from, void *data)
 	err = add_bound_idle(inventory, from);
 	if (err)
 		return err;
-	all = make_room(inventory->netns, inventory->netns_count, &inventory->netns_size,
-			sizeof(*all));
+	all = array_make_room(inventory->netns, inventory->netns_count, &inventory->netns_size,
+			      sizeof(*all));
 	if (!all)
 		return -ENOMEM;
 	inventory->netns = all;

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "user/base/array.h"
 #include "user/base/index.h"
 #include "user/live/cgroup.h"
 #include "user/base/parse.h"
@@ -34,11 +35,14 @@ struct socket {
 
 struct procs {
 	struct pt_owner *processes;
-	__u32 processes_count, processes_size;
+	__u32 processes_count;
+	size_t processes_size;
 	struct socket *sockets;
-	__u32 sockets_count, sockets_size;
+	__u32 sockets_count;
+	size_t sockets_size;
 	struct link *links;
-	__u32 links_count, links_size;
+	__u32 links_count;
+	size_t links_size;
 	struct index index;
 	unsigned int unreadable;
 	bool hidden;
@@ -220,25 +224,11 @@ static bool same_inode(const void *entries, __u32 entry, const void *key)
 	return ((const struct socket *)entries)[entry].inode == *(const __u32 *)key;
 }
 
-/* Room for one more entry. Returns the array, or NULL; *array is as it was then. */
-static void *make_room(void *array, __u32 count, __u32 *size, size_t entry_size)
-{
-	__u32 wanted = *size ? 2 * *size : 64;
-	void *grown;
-
-	if (count < *size)
-		return array;
-	grown = reallocarray(array, wanted, entry_size);
-	if (grown)
-		*size = wanted;
-	return grown;
-}
-
 /* The new link's number; NO_LINK: no memory. */
 static __u32 add_link(struct procs *procs, __u32 process)
 {
-	struct link *links =
-		make_room(procs->links, procs->links_count, &procs->links_size, sizeof(*links));
+	struct link *links = array_make_room(procs->links, procs->links_count, &procs->links_size,
+					     sizeof(*links));
 
 	if (!links)
 		return NO_LINK;
@@ -270,8 +260,8 @@ static int add_socket(struct procs *procs, __u32 inode, __u32 process)
 
 	if (entry != INDEX_NONE)
 		return share_socket(procs, &procs->sockets[entry], process);
-	sockets = make_room(procs->sockets, procs->sockets_count, &procs->sockets_size,
-			    sizeof(*sockets));
+	sockets = array_make_room(procs->sockets, procs->sockets_count, &procs->sockets_size,
+				  sizeof(*sockets));
 	if (!sockets)
 		return -ENOMEM;
 	procs->sockets = sockets;
@@ -326,8 +316,8 @@ static int read_process(struct procs *procs, int dir, __u32 pid)
 	DIR *fds;
 	int err;
 
-	processes = make_room(procs->processes, procs->processes_count, &procs->processes_size,
-			      sizeof(*processes));
+	processes = array_make_room(procs->processes, procs->processes_count,
+				    &procs->processes_size, sizeof(*processes));
 	if (!processes)
 		return -ENOMEM;
 	procs->processes = processes;
