@@ -275,6 +275,8 @@ static void test_netns(void **state)
 	netns.tcp_held = netns.tcp_time_wait = netns.tcp_free = PT_UNKNOWN;
 	netns.udp_held = netns.udp_free = 0; /* all of them are reserved */
 	check_netns(&netns, "netns 4026531840 (bl\\x0aue): range 32768-60999, 3 reserved; udp 0 held, 0 free (0.0% taken)\n");
+	netns.udp_free = PT_UNKNOWN; /* a recording does not tell which are reserved */
+	check_netns(&netns, "netns 4026531840 (bl\\x0aue): range 32768-60999, 3 reserved; udp 0 held\n");
 	netns.has_range = false;
 	check_netns(&netns, "netns 4026531840 (bl\\x0aue): its port range cannot be read\n");
 }

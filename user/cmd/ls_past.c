@@ -11,10 +11,35 @@ struct ls_past {
 	struct out out;
 };
 
+static void tell_json(struct ls_past *ls, const struct holders_context *ctx)
+{
+	const struct past_ranges *ranges = &ls->past.ranges;
+
+	holders_json(&ls->out, ctx, ls->past.shown, ls->past.count);
+	for (size_t i = 0; i < ranges->count; i++)
+		if (filter_passes_u32(&ls->options->filter.netns, ranges->rows[i].inode))
+			holders_netns_json(&ls->out, ctx, &ranges->rows[i]);
+}
+
+/* Behind the table. */
+static void tell_rest(struct ls_past *ls)
+{
+	const struct past_ranges *ranges = &ls->past.ranges;
+	char at[RECORDED_TIME_LEN];
+
+	if (ls->past.count)
+		out_end_line(&ls->out);
+	out_format(&ls->out, "%zu holder%s at %s.", ls->past.count, ls->past.count == 1 ? "" : "s",
+		   recorded_time(ls->past.wall, at));
+	out_end_line(&ls->out);
+	for (size_t i = 0; i < ranges->count; i++)
+		if (filter_passes_u32(&ls->options->filter.netns, ranges->rows[i].inode))
+			holders_netns_text(&ls->out, &ranges->rows[i]);
+}
+
 static void tell(struct ls_past *ls)
 {
 	const struct options *options = ls->options;
-	char at[RECORDED_TIME_LEN];
 	const struct holders_context ctx = {
 		.ts = ls->past.wall,
 		.color = output_has_color(options),
@@ -25,28 +50,21 @@ static void tell(struct ls_past *ls)
 	};
 
 	if (options->json) {
-		holders_json(&ls->out, &ctx, ls->past.shown, ls->past.count);
+		tell_json(ls, &ctx);
 		return;
 	}
 	holders_table(&ls->out, &ctx, ls->past.shown, ls->past.count);
-	if (options->quiet)
-		return;
-	if (ls->past.count)
-		out_end_line(&ls->out);
-	out_format(&ls->out, "%zu holder%s at %s.", ls->past.count, ls->past.count == 1 ? "" : "s",
-		   recorded_time(ls->past.wall, at));
-	out_end_line(&ls->out);
+	if (!options->quiet)
+		tell_rest(ls);
 }
 
 /* Events lost before that moment: what is shown may be gone, and some may be missing. */
 static enum exit_status explain_loss(const struct ls_past *ls)
 {
-	struct ledger_counts counts = pipeline_counts(ls->recorded.pipeline);
-
-	if (!counts.uncertain)
+	if (ls->past.certain)
 		return STATUS_DONE;
 	complain("%llu events were lost before that moment: holders may be missing, or gone",
-		 counts.lost);
+		 pipeline_counts(ls->recorded.pipeline).lost);
 	return STATUS_NOT_KNOWN;
 }
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/array.h"
+
 static struct pt_holder holder_of(const struct past *past, const struct ledger_unit *unit)
 {
 	__u64 boottime = past->wall - past->recorded->realtime_offset;
@@ -33,31 +35,23 @@ static struct pt_holder holder_of(const struct past *past, const struct ledger_u
 	return holder;
 }
 
-static bool grow(struct past *past)
-{
-	size_t size = past->size ? past->size * 2 : 256;
-	struct past_row *rows = realloc(past->rows, size * sizeof(*rows));
-
-	if (!rows)
-		return false;
-	past->rows = rows;
-	past->size = size;
-	return true;
-}
-
 static void on_unit(void *data, const struct ledger_unit *unit)
 {
 	struct past *past = data;
 	struct pt_holder holder = holder_of(past, unit);
 	const struct pt_owner *owner = unit->owner.known ? &unit->owner : NULL;
+	struct past_row *rows;
 
+	past_ranges_hold(&past->ranges, unit);
 	if (!pt_holder_matches(&holder, owner, &past->recorded->options->filter))
 		return;
-	if (past->count == past->size && !grow(past)) {
+	rows = array_make_room(past->rows, past->count, &past->size, sizeof(*rows));
+	if (!rows) {
 		past->error = -ENOMEM;
 		return;
 	}
-	past->rows[past->count++] = (struct past_row){ holder, unit->owner };
+	past->rows = rows;
+	rows[past->count++] = (struct past_row){ holder, unit->owner };
 }
 
 static int compare(const void *one, const void *other)
@@ -92,16 +86,22 @@ int past_take(struct past *past, struct recorded *recorded, const struct port_se
 	int err = recorded_play_to(recorded, ports, wall);
 
 	*past = (struct past){ .wall = wall, .recorded = recorded };
+	if (!err && !ports)
+		err = past_ranges_begin(&past->ranges,
+					reader_segment(recorded->reader, recorded->segment));
 	if (err)
 		return err;
 	pipeline_each(recorded->pipeline, on_unit, past);
-	return past->error ?: sort(past);
+	past->certain = !pipeline_counts(recorded->pipeline).uncertain;
+	err = past->error ?: past_ranges_end(&past->ranges, past->certain);
+	return err ?: sort(past);
 }
 
 void past_free(struct past *past)
 {
 	free(past->rows);
 	free(past->shown);
+	past_ranges_free(&past->ranges);
 }
 
 bool past_is_known(const struct recorded *recorded, __u64 wall)

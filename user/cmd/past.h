@@ -3,8 +3,8 @@
 #ifndef PORTTRACE_CMD_PAST_H
 #define PORTTRACE_CMD_PAST_H
 
+#include "user/cmd/past_ranges.h"
 #include "user/cmd/recorded.h"
-#include "user/event/holder.h"
 
 struct past_row {
 	struct pt_holder holder;
@@ -18,13 +18,16 @@ struct past {
 	const struct pt_holder **shown; /* each row's holder, sorted */
 	size_t count, size;
 	bool several_netns;
+	bool certain;		   /* no event was lost before */
+	struct past_ranges ranges; /* of every holder, not only those that pass */
 	const struct recorded *recorded;
 	int error;
 };
 
 /*
- * The holders at wall that pass the options' filters, of these ports (NULL: all), and
- * sorted. Returns 0 or a negative errno. The caller calls past_free().
+ * The holders at wall that pass the options' filters, of these ports (NULL: all, and
+ * how full the ranges were), and sorted. Returns 0 or a negative errno. The caller calls
+ * past_free().
  */
 int past_take(struct past *past, struct recorded *recorded, const struct port_set *ports,
 	      __u64 wall);

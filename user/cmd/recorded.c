@@ -17,24 +17,61 @@ const char *recorded_time(__u64 wall, char text[RECORDED_TIME_LEN])
 	return text;
 }
 
-/* ---- names ---------------------------------------------------------------------- */
+/* ---- what a segment says of namespaces ------------------------------------------- */
 
-/* The namespace that a segment's description calls so; 0: none. */
-static __u32 netns_in(const struct reader_segment *segment, const char *name)
+/* A number of a segment's description; 0 if it is none, or more than max. */
+static __u32 number_of(const json_t *object, const char *key, __u32 max)
+{
+	json_int_t number = json_integer_value(json_object_get(object, key));
+
+	return number < 0 || number > max ? 0 : (__u32)number;
+}
+
+static struct pt_netns netns_of(const json_t *object)
+{
+	const char *cookie = json_string_value(json_object_get(object, "netns_cookie"));
+	struct pt_netns netns = {
+		.inode = number_of(object, "netns", ~0U),
+		.name = json_string_value(json_object_get(object, "name")),
+		.low = (__u16)number_of(object, "low", PARSE_PORT_MAX),
+		.high = (__u16)number_of(object, "high", PARSE_PORT_MAX),
+		.reserved = number_of(object, "reserved", PARSE_PORT_MAX),
+	};
+	struct parse_reason why;
+
+	if (cookie)
+		parse_u64(cookie, 0, ~0ULL, &netns.cookie, &why);
+	netns.has_range = netns.low && netns.low <= netns.high;
+	return netns;
+}
+
+void recorded_each_range(const struct reader_segment *segment, recorded_range_fn fn, void *data)
 {
 	json_t *about = json_loads(segment->about, 0, NULL), *range;
-	__u32 inode = 0;
 	size_t i;
 
 	json_array_foreach(json_object_get(about, "ranges"), i, range)
 	{
-		const char *called = json_string_value(json_object_get(range, "name"));
+		const struct pt_netns netns = netns_of(range);
 
-		if (called && !strcmp(called, name))
-			inode = (__u32)json_integer_value(json_object_get(range, "netns"));
+		fn(data, &netns);
 	}
 	json_decref(about);
-	return inode;
+}
+
+/* ---- names ---------------------------------------------------------------------- */
+
+struct named {
+	const char *name;
+	__u32 inode; /* 0: not found */
+};
+
+static void on_range(void *data, const struct pt_netns *netns)
+{
+	struct named *named = data;
+
+	if (netns->name && !strcmp(netns->name, named->name))
+		named->inode = netns->inode;
 }
 
 static enum exit_status resolve_netns(struct recorded *recorded, const char *name)
@@ -42,15 +79,15 @@ static enum exit_status resolve_netns(struct recorded *recorded, const char *nam
 	unsigned int segments = reader_segments(recorded->reader);
 	char quoted[PARSE_QUOTE_LEN];
 	struct parse_reason why;
+	struct named named = { .name = name };
 	__u64 number;
-	__u32 inode = 0;
 
 	if (!parse_u64(name, 1, ~0U, &number, &why))
-		inode = (__u32)number;
-	for (unsigned int i = segments; !inode && i--;)
-		inode = netns_in(reader_segment(recorded->reader, i), name);
-	if (inode) {
-		filter_add_u32(&recorded->options->filter.netns, inode);
+		named.inode = (__u32)number;
+	for (unsigned int i = segments; !named.inode && i--;)
+		recorded_each_range(reader_segment(recorded->reader, i), on_range, &named);
+	if (named.inode) {
+		filter_add_u32(&recorded->options->filter.netns, named.inode);
 		return STATUS_DONE;
 	}
 	complain("--netns: the recording knows no namespace %s; its inode number does, too",

@@ -5,6 +5,7 @@
 
 #include "user/base/format.h"
 #include "user/cmd/commands.h"
+#include "user/event/holder.h"
 #include "user/pipeline/pipeline.h"
 #include "user/recording/reader.h"
 
@@ -75,6 +76,13 @@ enum exit_status recorded_conclude(const struct recorded *recorded, int err);
 
 /* Whether what is held as the span begins passes the filter. */
 bool recorded_passes(const struct recorded *recorded, const struct ledger_unit *unit);
+
+/*
+ * The namespaces that a segment describes, and their ranges as of its beginning; without
+ * the counts. netns and its name last for the call.
+ */
+typedef void (*recorded_range_fn)(void *data, const struct pt_netns *netns);
+void recorded_each_range(const struct reader_segment *segment, recorded_range_fn fn, void *data);
 
 /* Says a gap on standard error. */
 void recorded_tell_gap(const struct recorded_gap *gap);

@@ -123,7 +123,6 @@ static void tell(struct who *who)
 static enum exit_status answer(struct who *who)
 {
 	struct port_set ports = { 0 };
-	struct ledger_counts counts;
 	enum exit_status status;
 	int err;
 
@@ -132,8 +131,7 @@ static enum exit_status answer(struct who *who)
 	status = recorded_conclude(&who->recorded, err);
 	if (status != STATUS_DONE)
 		return status;
-	counts = pipeline_counts(who->recorded.pipeline);
-	who->lost = counts.uncertain ? counts.lost : 0;
+	who->lost = who->past.certain ? 0 : pipeline_counts(who->recorded.pipeline).lost;
 	pipeline_each_port(who->recorded.pipeline, on_port, who);
 	status = output_open(&who->out, who->options);
 	if (status != STATUS_DONE)

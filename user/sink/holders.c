@@ -327,7 +327,8 @@ static void put_use(struct out *out, const char *proto, __u64 held, __u64 time_w
 	out_format(out, "; %s %llu held", proto, held);
 	if (time_wait)
 		out_format(out, ", %llu in TIME-WAIT", time_wait);
-	out_format(out, ", %llu free (%llu.%llu%% taken)", free, tenths / 10, tenths % 10);
+	if (free != PT_UNKNOWN)
+		out_format(out, ", %llu free (%llu.%llu%% taken)", free, tenths / 10, tenths % 10);
 }
 
 void holders_netns_text(struct out *out, const struct pt_netns *netns)
