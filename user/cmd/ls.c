@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "user/base/out.h"
+#include "user/cmd/ls_rows.h"
 #include "user/cmd/output.h"
 #include "user/cmd/port_holders.h"
 #include "user/cmd/resolve.h"
@@ -154,7 +155,8 @@ static void explain_tables(const struct ls *ls)
 
 /* ---- output -------------------------------------------------------------------- */
 
-static void print_json(struct ls *ls, const struct holders_context *ctx)
+/* JSON, behind the rows: the ranges, and what could not be seen. */
+static void print_json_rest(struct ls *ls, const struct holders_context *ctx)
 {
 	const struct inventory *inventory = &ls->inventory;
 	const struct dump_result *seen = &inventory->seen;
@@ -173,7 +175,6 @@ static void print_json(struct ls *ls, const struct holders_context *ctx)
 		.processes_hidden = inventory->processes_hidden,
 	};
 
-	holders_json(&ls->out, ctx, ls->shown, ls->shown_count);
 	for (size_t i = 0; i < inventory->netns_count; i++)
 		if (filter_passes_u32(&ls->options->filter.netns, inventory->netns[i].use.inode))
 			holders_netns_json(&ls->out, ctx, &inventory->netns[i].use);
@@ -186,6 +187,10 @@ static void print_rest(struct ls *ls)
 	const struct inventory *inventory = &ls->inventory;
 	const struct filter *filter = &ls->options->filter;
 
+	if (ls->shown_count && ls->folded && ls->options->by != BY_NONE)
+		out_format(&ls->out,
+			   "(accepted connections are left out: %llu; -v counts them as CONNS)\n",
+			   ls->folded);
 	if (ls->shown_count && (ls->port || !filter->has_ports))
 		out_end_line(&ls->out);
 	if (!ls->shown_count && !ls->port) {
@@ -208,24 +213,27 @@ static bool shows_several_netns(const struct ls *ls)
 	return ls->options->netns_names.count > 1;
 }
 
-static void print(struct ls *ls, __u64 ts)
+static int print(struct ls *ls, __u64 ts)
 {
 	const struct options *options = ls->options;
 	struct holders_context ctx = {
 		.ts = ts,
 		.color = output_has_color(options),
 		.netns = shows_several_netns(ls),
+		.accepted = shows_accepted(options),
 		.cgroup_path = cgroup_path,
 		.cgroup_data = ls->cgroups,
 	};
 
-	if (options->json) {
-		print_json(ls, &ctx);
-		return;
-	}
-	holders_table(&ls->out, &ctx, ls->shown, ls->shown_count);
-	if (!options->quiet)
+	int err = ls_rows(&ls->out, options, &ctx, ls->shown, ls->shown_count);
+
+	if (err)
+		return err;
+	if (options->json)
+		print_json_rest(ls, &ctx);
+	else if (!options->quiet)
 		print_rest(ls);
+	return 0;
 }
 
 /* ---- all of it ----------------------------------------------------------------- */
@@ -240,15 +248,9 @@ static __u64 now_ns(void)
 
 static enum exit_status show(struct ls *ls, __u64 ts)
 {
-	int err = choose(ls);
+	int err = choose(ls) ?: print(ls, ts);
 
-	if (err) {
-		complain("%s", strerror(-err));
-		out_close(&ls->out);
-		return STATUS_ERROR;
-	}
-	print(ls, ts);
-	err = out_close(&ls->out);
+	err = out_close(&ls->out) ?: err;
 	if (err)
 		return output_explain(&ls->out, ls->options, err);
 	explain_namespaces(ls);

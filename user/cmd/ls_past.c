@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* porttrace ls -r: who held which port at a past moment. */
+#include "user/cmd/ls_rows.h"
 #include "user/cmd/output.h"
 #include "user/cmd/past.h"
 #include "user/sink/holders.h"
@@ -11,11 +12,10 @@ struct ls_past {
 	struct out out;
 };
 
-static void tell_json(struct ls_past *ls, const struct holders_context *ctx)
+static void tell_ranges_json(struct ls_past *ls, const struct holders_context *ctx)
 {
 	const struct past_ranges *ranges = &ls->past.ranges;
 
-	holders_json(&ls->out, ctx, ls->past.shown, ls->past.count);
 	for (size_t i = 0; i < ranges->count; i++)
 		if (filter_passes_u32(&ls->options->filter.netns, ranges->rows[i].inode))
 			holders_netns_json(&ls->out, ctx, &ranges->rows[i]);
@@ -37,7 +37,7 @@ static void tell_rest(struct ls_past *ls)
 			holders_netns_text(&ls->out, &ranges->rows[i]);
 }
 
-static void tell(struct ls_past *ls)
+static int tell(struct ls_past *ls)
 {
 	const struct options *options = ls->options;
 	const struct holders_context ctx = {
@@ -49,13 +49,15 @@ static void tell(struct ls_past *ls)
 		.cgroup_data = ls->recorded.reader,
 	};
 
-	if (options->json) {
-		tell_json(ls, &ctx);
-		return;
-	}
-	holders_table(&ls->out, &ctx, ls->past.shown, ls->past.count);
-	if (!options->quiet)
+	int err = ls_rows(&ls->out, options, &ctx, ls->past.shown, ls->past.count);
+
+	if (err)
+		return err;
+	if (options->json)
+		tell_ranges_json(ls, &ctx);
+	else if (!options->quiet)
 		tell_rest(ls);
+	return 0;
 }
 
 /* Events lost before that moment: what is shown may be gone, and some may be missing. */
@@ -79,8 +81,8 @@ static enum exit_status answer(struct ls_past *ls, __u64 wall)
 		status = output_open(&ls->out, ls->options);
 	if (status != STATUS_DONE)
 		return status;
-	tell(ls);
-	status = output_explain(&ls->out, ls->options, out_close(&ls->out));
+	err = tell(ls);
+	status = output_explain(&ls->out, ls->options, out_close(&ls->out) ?: err);
 	return status == STATUS_DONE ? explain_loss(ls) : status;
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "user/cmd/by.h"
 #include "user/cmd/output.h"
 #include "user/cmd/recorded.h"
 
@@ -49,18 +50,6 @@ static void on_gap(void *data, const struct recorded_gap *gap)
 
 	recorded_tell_gap(gap);
 	report_forget(command->report);
-}
-
-static enum report_by by_of(enum options_by by)
-{
-	static const enum report_by bys[BYS] = {
-		[BY_PORT] = REPORT_BY_PORT,
-		[BY_PROCESS] = REPORT_BY_PROCESS,
-		[BY_REMOTE] = REPORT_BY_REMOTE,
-		[BY_CGROUP] = REPORT_BY_CGROUP,
-	};
-
-	return bys[by];
 }
 
 static enum exit_status choose(struct report_command *command)

@@ -10,7 +10,8 @@ struct holders_context {
 	__u64 ts;   /* CLOCK_REALTIME, ns: when it was so. JSON only */
 	bool color; /* table only, as is netns: a NETNS column */
 	bool netns;
-	bool past; /* the rows are of a past moment */
+	bool past;     /* the rows are of a past moment */
+	bool accepted; /* accepted sockets are among them; only groups ask */
 	/* As in sink.h. */
 	const char *(*cgroup_path)(void *data, __u64 id);
 	void *cgroup_data;

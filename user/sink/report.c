@@ -286,15 +286,20 @@ static bool has_any_port(const struct writer *writer)
 	return false;
 }
 
+void report_put_more(struct out *out, enum report_by by, size_t more)
+{
+	const char *many = by == REPORT_BY_PROCESS ? "es" : "s";
+
+	if (more)
+		out_format(out, "... and %zu more %s%s\n", more, report_by_name(by),
+			   more == 1 ? "" : many);
+}
+
 static void put_rows_end(struct out *out, const struct writer *writer)
 {
 	const struct report *report = writer->report;
-	const char *name = report_by_name(report->options.by);
-	const char *many = report->options.by == REPORT_BY_PROCESS ? "es" : "s";
-	size_t more = writer->rows_total - writer->rows_count;
 
-	if (more)
-		out_format(out, "... and %zu more %s%s\n", more, name, more == 1 ? "" : many);
+	report_put_more(out, report->options.by, writer->rows_total - writer->rows_count);
 	if (report->has_others) {
 		out_format(out, "Only %d have rows; all others: ", REPORT_ROWS_MAX);
 		put_counts(out, &report->others);

@@ -34,4 +34,7 @@ int report_write_json(struct out *out, const struct report *report, const struct
  */
 int report_write_csv(struct out *out, const struct report *report, const struct report_view *view);
 
+/* Behind rows, for people: so many more are not shown; nothing if there are none. */
+void report_put_more(struct out *out, enum report_by by, size_t more);
+
 #endif /* PORTTRACE_SINK_REPORT_H */
