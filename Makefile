@@ -51,6 +51,7 @@ LIVE_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/live/test_*.c)))
 LIVE_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(wildcard tests/live/test_*.c),\
 	$(sort $(wildcard tests/live/*.c))))
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+BENCHES := $(addprefix $(BUILD)/tests/bench/,codec user)
 SOAK := $(addprefix $(BUILD)/tests/soak/,walk check)
 SKELETON := $(BUILD)/porttrace.skel.h
 
@@ -60,7 +61,7 @@ say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)';)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all run check deps clean install uninstall format lint help \
-	tests check-unit check-live check-kernels bench bench-codec soak fuzz
+	tests check-unit check-live check-kernels bench bench-codec bench-user soak fuzz
 
 all: $(BUILD)/porttrace
 
@@ -100,7 +101,7 @@ $(BUILD)/tests/soak/check: $(SOAK_SHARED) $(BUILD)/tests/live/stream.o \
 $(SOAK):
 	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LDFLAGS) $(TEST_LIBS)
 
-$(BUILD)/tests/bench/codec: $(BUILD)/tests/bench/codec.o $(TEST_SUPPORT) $(OBJECTS)
+$(BENCHES): $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(TEST_SUPPORT) $(OBJECTS)
 	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LDFLAGS) $(LIBS) -lm
 
 # clang: gcc has no libFuzzer. What reads a file, and what it is handed to.
@@ -144,7 +145,7 @@ help:
 	@echo "make deps | install [DESTDIR= PREFIX=] | uninstall | clean | format | lint"
 	@echo "make check-unit | check-live | check-kernels | bench"
 	@echo "make soak [SEED= STEPS= LOSS_STEPS= SERIES=]"
-	@echo "make fuzz [FUZZ_SECONDS=] | bench-codec"
+	@echo "make fuzz [FUZZ_SECONDS=] | bench-codec | bench-user [EVENTS=]"
 
 # ---- tests --------------------------------------------------------------------
 
@@ -185,6 +186,10 @@ fuzz: deps
 # The codec of recordings, on this machine.
 bench-codec: $(BUILD)/tests/bench/codec
 	$(Q)$<
+
+# What recording and asking costs beside SQLite; EVENTS=100000000 for the goals' case.
+bench-user: $(BUILD)/porttrace $(BUILD)/tests/bench/user
+	$(Q)tests/bench/user $(EVENTS)
 
 bench: deps
 	@$(MAKE) --no-print-directory -s all
