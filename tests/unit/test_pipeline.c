@@ -40,7 +40,11 @@ static void begin(struct fixture *fixture, __u64 count)
 {
 	fixture->counting.sink.ops = &counting_ops;
 	fixture->pipeline = pipeline_new(&(struct pipeline_options){
-		.filter = &fixture->filter, .sink = &fixture->counting.sink, .count = count });
+		.filter = &fixture->filter,
+		.sink = &fixture->counting.sink,
+		.count = count,
+		.totals = true,
+	});
 	assert_non_null(fixture->pipeline);
 }
 

@@ -138,7 +138,11 @@ enum exit_status recorded_attach(struct recorded *recorded, struct sink *sink,
 	options->filter.since = recorded->since;
 	options->filter.until = options->until_ns == PT_UNKNOWN ? 0 : options->until_ns;
 	recorded->pipeline = pipeline_new(&(struct pipeline_options){
-		.filter = &options->filter, .sink = sink, .count = options->count });
+		.filter = &options->filter,
+		.sink = sink,
+		.count = options->count,
+		.totals = recorded->totals,
+	});
 	if (recorded->pipeline)
 		return STATUS_DONE;
 	complain("cannot start: %s", strerror(ENOMEM));

@@ -84,7 +84,7 @@ static enum exit_status play(struct replay *replay)
 
 enum exit_status command_replay(struct options *options)
 {
-	struct replay replay = { .options = options };
+	struct replay replay = { .options = options, .recorded.totals = true };
 	enum exit_status status = recorded_open(&replay.recorded, options);
 
 	if (status == STATUS_DONE)

@@ -83,6 +83,7 @@ static int attach(struct session *session, struct sink *sink)
 		.filter = &session->options->filter,
 		.sink = sink,
 		.count = session->options->count,
+		.totals = true,
 	});
 	if (!session->pipeline)
 		return -ENOMEM;

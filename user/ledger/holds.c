@@ -93,6 +93,14 @@ static struct space *space_get(struct holds *holds, const struct pt_space *id)
 	return space;
 }
 
+static struct port_state *page_new(void)
+{
+	size_t size = PORTS_PER_PAGE * sizeof(struct port_state);
+	struct port_state *page = aligned_alloc(_Alignof(struct port_state), size);
+
+	return page ? memset(page, 0, size) : NULL;
+}
+
 struct port_state *holds_port(struct holds *holds, const struct pt_space *id, __u16 port)
 {
 	struct space *space = space_get(holds, id);
@@ -102,7 +110,7 @@ struct port_state *holds_port(struct holds *holds, const struct pt_space *id, __
 		return NULL;
 	page = &space->pages[port / PORTS_PER_PAGE];
 	if (!*page)
-		*page = calloc(PORTS_PER_PAGE, sizeof(**page));
+		*page = page_new();
 	return *page ? &(*page)[port % PORTS_PER_PAGE] : NULL;
 }
 

@@ -36,7 +36,7 @@ struct hold {
 	__u64 open_until; /* 0: still open */
 };
 
-/* One port of one space. */
+/* One port of one space. Ports come up in no order: to each its line of the CPU's cache. */
 struct port_state {
 	__u32 first; /* hold */
 	__u32 holders;
@@ -45,7 +45,7 @@ struct port_state {
 	bool prev_known;  /* of the hold that ended last: */
 	__u32 prev_pid;
 	char prev_comm[PT_COMM_LEN];
-};
+} __attribute__((aligned(64)));
 
 struct space {
 	struct pt_space id;

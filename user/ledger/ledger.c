@@ -140,12 +140,23 @@ static int on_release(struct ledger *ledger, const struct pt_rec_head *head)
 
 /* ---- TIME_WAIT --------------------------------------------------------------- */
 
+static void tell_time_wait(struct ledger *ledger, const struct pt_rec_head *head,
+			   const struct port_state *port, const struct hold *hold)
+{
+	struct pt_event ev;
+
+	state_event_of_hold(&ev, head, hold, PT_EV_TIME_WAIT);
+	ev.open_ns = state_elapsed(hold->since, hold->open_until);
+	ev.fin_wait2 = head->flags & PT_F_FIN_WAIT2;
+	ev.holders = state_holders(ledger, port);
+	state_emit(ledger, &ev);
+}
+
 static int on_tw_begin(struct ledger *ledger, const struct pt_rec_head *head)
 {
 	const struct pt_rec_tuple *rec = decode_tuple(head);
 	struct port_state *port;
 	struct hold *hold = find_hold(ledger, head, 0, &port);
-	struct pt_event ev;
 	bool found;
 	struct tw *tw;
 
@@ -164,13 +175,8 @@ static int on_tw_begin(struct ledger *ledger, const struct pt_rec_head *head)
 	hold->open_until = head->ts;
 	if (head->flags & PT_F_SOCK_GONE)
 		state_socket_goes(ledger, head, hold);
-	if (found)
-		return TAKEN;
-	state_event_of_hold(&ev, head, hold, PT_EV_TIME_WAIT);
-	ev.open_ns = state_elapsed(hold->since, hold->open_until);
-	ev.fin_wait2 = head->flags & PT_F_FIN_WAIT2;
-	ev.holders = state_holders(ledger, port);
-	state_emit(ledger, &ev);
+	if (!found && state_tells(ledger, head->ts))
+		tell_time_wait(ledger, head, port, hold);
 	return TAKEN;
 }
 
@@ -253,12 +259,24 @@ static int alloc_again(struct ledger *ledger, const struct pt_rec_port *rec, str
 	return TAKEN;
 }
 
+static void tell_alloc(struct ledger *ledger, const struct pt_rec_port *rec,
+		       const struct port_state *port, const struct hold *hold, bool from_tw)
+{
+	struct pt_event ev;
+
+	state_event_of_hold(&ev, &rec->head, hold, PT_EV_ALLOC);
+	if (rec->head.flags & PT_F_SEARCHED)
+		ev.search_ns = rec->search_ns;
+	ev.holders = state_holders(ledger, port);
+	state_event_reuse(ledger, port, from_tw, &ev);
+	state_emit(ledger, &ev);
+}
+
 static int alloc_new(struct ledger *ledger, const struct pt_rec_port *rec, struct port_state *port)
 {
 	bool from_tw =
 		take_from_tw(ledger, rec, port) || (port->taker && port->taker == rec->head.sock);
 	struct hold *hold = holds_add(&ledger->holds, port);
-	struct pt_event ev;
 
 	port->taker = 0;
 	if (!hold)
@@ -271,12 +289,8 @@ static int alloc_new(struct ledger *ledger, const struct pt_rec_port *rec, struc
 	hold->tuple = rec->tuple;
 	hold->owner = owner_of(rec);
 	hold->since = rec->head.flags & PT_F_LATE ? PT_UNKNOWN : rec->head.ts;
-	state_event_of_hold(&ev, &rec->head, hold, PT_EV_ALLOC);
-	if (rec->head.flags & PT_F_SEARCHED)
-		ev.search_ns = rec->search_ns;
-	ev.holders = state_holders(ledger, port);
-	state_event_reuse(ledger, port, from_tw, &ev);
-	state_emit(ledger, &ev);
+	if (state_tells(ledger, rec->head.ts))
+		tell_alloc(ledger, rec, port, hold, from_tw);
 	return TAKEN;
 }
 
@@ -439,9 +453,11 @@ static int on_fail(struct ledger *ledger, const struct pt_rec_head *head)
 	struct port_state *port;
 	struct pt_event ev;
 
-	state_event(&ev, head, PT_EV_FAIL);
 	if (head->flags & PT_F_ROLLBACK)
 		roll_back(ledger, head);
+	if (!state_tells(ledger, head->ts))
+		return TAKEN;
+	state_event(&ev, head, PT_EV_FAIL);
 	ev.via = rec->via;
 	ev.owner = owner_of(rec);
 	ev.error = -rec->error;

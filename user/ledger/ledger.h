@@ -28,7 +28,8 @@ typedef void (*ledger_emit)(void *data, const struct pt_event *ev);
 /* Gets each row that the ledger took, in order; row lasts for the call only. */
 typedef void (*ledger_tap)(void *data, const struct pt_rec_head *row);
 
-/* Returns NULL if there is no memory. The caller calls ledger_free(). */
+/* emit: NULL if nobody wants events. Returns NULL if there is no memory. The caller calls
+ * ledger_free(). */
 struct ledger *ledger_new(ledger_emit emit, void *data);
 void ledger_free(struct ledger *ledger);
 

@@ -6,13 +6,23 @@
 /* A release is told before the kernel's tables show it: how long a dump may lag behind. */
 #define RELEASE_LAG_NS 1000000000ULL
 
+bool state_tells(struct ledger *ledger, __u64 ts)
+{
+	if (ledger->emit)
+		return true;
+	if (ts > ledger->last_event_ts)
+		ledger->last_event_ts = ts;
+	return false;
+}
+
 void state_emit(struct ledger *ledger, struct pt_event *ev)
 {
 	if (ev->ts < ledger->last_event_ts)
 		ev->ts = ledger->last_event_ts;
 	ledger->last_event_ts = ev->ts;
 	ev->realtime_offset = ledger->realtime_offset;
-	ledger->emit(ledger->data, ev);
+	if (ledger->emit)
+		ledger->emit(ledger->data, ev);
 }
 
 /* ---- what an event says ------------------------------------------------------ */
@@ -138,40 +148,52 @@ static __u64 open_ns(const struct hold *hold, __u64 held_ns)
 	return hold->connected && pt_via_ephemeral(hold->via) != 1 ? PT_UNKNOWN : held_ns;
 }
 
-static void add_orphan(struct ledger *ledger, const struct pt_event *ev)
+static void add_orphan(struct ledger *ledger, const struct pt_rec_head *head,
+		       const struct hold *hold)
 {
 	unsigned int place = ledger->orphans_first + ledger->orphans_count;
+	struct ledger_orphan *orphan;
 
 	if (ledger->orphans_count == LEDGER_ORPHANS_MAX) {
 		ledger->counts.unlooked++;
 		return;
 	}
-	ledger->orphans[place % LEDGER_ORPHANS_MAX] =
-		(struct ledger_orphan){ ev->space, ev->port, ev->owner };
+	orphan = &ledger->orphans[place % LEDGER_ORPHANS_MAX];
+	*orphan = (struct ledger_orphan){ state_space(head), head->port, hold->owner };
+	orphan->space.vrf = hold->vrf;
 	ledger->orphans_count++;
+}
+
+static void event_of_free(struct pt_event *ev, const struct pt_rec_head *head,
+			  const struct hold *hold, enum pt_end end)
+{
+	state_event_of_hold(ev, head, hold, PT_EV_FREE);
+	ev->end = end;
+	/* found gone: since when is not known */
+	ev->held_ns = end == PT_END_UNKNOWN ? PT_UNKNOWN : state_elapsed(hold->since, head->ts);
+	ev->open_ns = open_ns(hold, ev->held_ns);
 }
 
 void state_end_hold(struct ledger *ledger, const struct pt_rec_head *head, struct port_state *port,
 		    struct hold *hold, enum pt_end end)
 {
-	bool listened = hold->listened;
+	bool tells = state_tells(ledger, head->ts);
 	struct pt_event ev;
 
-	state_event_of_hold(&ev, head, hold, PT_EV_FREE);
-	ev.end = end;
-	/* found gone: since when is not known */
-	ev.held_ns = end == PT_END_UNKNOWN ? PT_UNKNOWN : state_elapsed(hold->since, head->ts);
-	ev.open_ns = open_ns(hold, ev.held_ns);
+	if (tells)
+		event_of_free(&ev, head, hold, end);
+	if (hold->listened)
+		add_orphan(ledger, head, hold);
 	port->prev_known = hold->owner.known;
 	port->prev_pid = hold->owner.pid;
 	memcpy(port->prev_comm, hold->owner.comm, PT_COMM_LEN);
 	holds_remove(&ledger->holds, port, hold);
 	if (!port->holders)
 		port->free_since = head->ts;
+	if (!tells)
+		return;
 	ev.holders = state_holders(ledger, port);
 	state_emit(ledger, &ev);
-	if (listened)
-		add_orphan(ledger, &ev);
 }
 
 static __u32 recent_slot(__u64 sock)

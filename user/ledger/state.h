@@ -89,6 +89,12 @@ static inline bool state_has_remote(const struct pt_tuple *tuple)
 	return tuple->rport && !pt_addr_is_any(tuple->raddr);
 }
 
+/*
+ * Whether somebody wants an event that happens at ts, and it is worth being made.
+ * If not, it is remembered as the time of the last event all the same.
+ */
+bool state_tells(struct ledger *ledger, __u64 ts);
+
 /* To whom the ledger tells it; ts is raised to that of the event before. */
 void state_emit(struct ledger *ledger, struct pt_event *ev);
 

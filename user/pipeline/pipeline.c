@@ -25,10 +25,10 @@ static void on_event(void *data, const struct pt_event *ev)
 {
 	struct pipeline *pipeline = data;
 
-	if (!pipeline->options.sink || pipeline_is_done(pipeline) ||
-	    !filter_match(&pipeline->counted, ev))
+	if (pipeline_is_done(pipeline) || !filter_match(&pipeline->counted, ev))
 		return;
-	totals_event(&pipeline->totals, ev);
+	if (pipeline->options.totals)
+		totals_event(&pipeline->totals, ev);
 	if (ev->type != PT_EV_LOST && pipeline->options.filter->events &&
 	    !(pipeline->options.filter->events & 1U << ev->type))
 		return;
@@ -47,7 +47,7 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
 	pipeline->counted = *options->filter;
 	pipeline->counted.events = 0;
 	totals_init(&pipeline->totals);
-	pipeline->ledger = ledger_new(on_event, pipeline);
+	pipeline->ledger = ledger_new(options->sink ? on_event : NULL, pipeline);
 	if (pipeline->ledger)
 		return pipeline;
 	pipeline_free(pipeline);

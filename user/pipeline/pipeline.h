@@ -19,6 +19,7 @@ struct pipeline_options {
 	const struct filter *filter; /* borrowed */
 	struct sink *sink;	     /* borrowed; NULL: events are for nobody, nor are totals */
 	__u64 count;		     /* events to show, 0: no end */
+	bool totals;		     /* pipeline_totals() will be asked */
 };
 
 /* Returns NULL if there is no memory. The caller calls pipeline_free(). */
