@@ -45,6 +45,7 @@ static void read_all(const void *bytes, size_t size)
 	block_parse_head(bytes, size, &head);
 	port_set_add(&ports, 60609);
 	block_has_port(bytes, size, &ports);
+	block_reader_concerns_all(reader, bytes, size);
 	read_rows(reader, bytes, size, NULL);
 	read_rows(reader, bytes, size, &ports);
 	for (__u16 id = 0; id < FORMAT_SECTIONS_OF_ROWS + 3; id++)

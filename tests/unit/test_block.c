@@ -57,6 +57,14 @@ static void write_rows(struct fixture *f, unsigned int count)
 	assert_int_equal(block_writer_rows(f->writer), 0);
 }
 
+/* Without a port: what concerns all ports is wanted, a refusal of any is not. */
+static bool is_wanted(const struct pt_rec_head *row, const struct port_set *ports)
+{
+	if (!ports || port_set_has(ports, row->port))
+		return true;
+	return !row->port && row->kind >= PT_JR_FIRST;
+}
+
 /* Loads from a copy of just that size, so that the sanitizer sees a read behind it. */
 static void expect_rows(struct fixture *f, unsigned int count, const struct port_set *ports)
 {
@@ -68,7 +76,7 @@ static void expect_rows(struct fixture *f, unsigned int count, const struct port
 	for (unsigned int i = 0; i < count; i++) {
 		const struct pt_rec_head *want = &f->rows[i].head;
 
-		if (ports && want->port && !port_set_has(ports, want->port))
+		if (!is_wanted(want, ports))
 			continue;
 		assert_int_equal(block_reader_next(f->reader, &row), 1);
 		assert_memory_equal(row, want, want->size);
@@ -303,8 +311,8 @@ static void test_filter_is_the_same_as_afterwards(void **state)
 static int has_port(struct fixture *f, unsigned int count, const struct port_set *ports)
 {
 	for (unsigned int i = 0; i < count; i++)
-		if (!f->rows[i].head.port || port_set_has(ports, f->rows[i].head.port))
-			return 1;
+		if (port_set_has(ports, f->rows[i].head.port))
+			return BLOCK_HAS_PORT;
 	return 0;
 }
 
@@ -372,8 +380,38 @@ static void test_rows_of_no_port_match(void **state)
 	f->rows[19].port = (struct pt_rec_port){ .head = f->rows[19].head };
 	f->rows[19].head.port = 0;
 	write_rows(f, 20);
-	assert_int_equal(block_has_port(f->bytes, f->size, &ports), 1);
+	assert_int_equal(block_has_port(f->bytes, f->size, &ports), BLOCK_HAS_NO_PORT);
+	assert_int_equal(block_reader_concerns_all(f->reader, f->bytes, f->size), 0);
 	expect_rows(f, 20, &ports);
+	f->rows[3].journal = (struct pt_rec_journal){ .head = { .kind = PT_JR_LOST,
+								.version = PT_ABI_VERSION,
+								.size = sizeof(f->rows->journal),
+								.ts = 1 } };
+	write_rows(f, 20);
+	assert_int_equal(block_has_port(f->bytes, f->size, &ports), BLOCK_HAS_NO_PORT);
+	expect_rows(f, 20, &ports);
+}
+
+/* Only the first classes_size bytes are needed, and those are. */
+static void test_concerns_all_needs_no_more(void **state)
+{
+	struct fixture *f = *state;
+	struct block_head head;
+	char *beginning;
+
+	any_rows(f, 1000, 1);
+	write_rows(f, 1000);
+	assert_int_equal(block_parse_head(f->bytes, f->size, &head), 0);
+	assert_in_range(head.classes_size, head.ports_size + 1, f->size - 1);
+	beginning = malloc(head.classes_size);
+	memcpy(beginning, f->bytes, head.classes_size);
+	assert_int_equal(block_reader_concerns_all(f->reader, beginning, head.classes_size), 1);
+	assert_int_equal(block_reader_concerns_all(f->reader, beginning, head.classes_size - 1),
+			 -EBADMSG);
+	beginning[head.classes_size - 1] ^= 1;
+	assert_int_equal(block_reader_concerns_all(f->reader, beginning, head.classes_size),
+			 -EBADMSG);
+	free(beginning);
 }
 
 /* ---- addresses ---------------------------------------------------------------- */
@@ -638,6 +676,7 @@ int main(void)
 		TEST(test_has_port),
 		TEST(test_has_port_needs_no_more),
 		TEST(test_rows_of_no_port_match),
+		TEST(test_concerns_all_needs_no_more),
 		TEST(test_addresses_are_shifted),
 		TEST(test_cgroups_come_back),
 		TEST(test_paths_that_are_too_long_are_left_out),

@@ -77,7 +77,9 @@ struct block_head {
 	__u64 realtime_offset;
 	__u64 sequence;
 	__u32 directory_size; /* bytes of head and directory */
-	__u32 ports_size;     /* bytes from the beginning on that block_has_port() needs */
+	/* bytes from the beginning on that block_has_port() needs, and block_reader_concerns_all();
+	 * 0 for that one: the block has no classes */
+	__u32 ports_size, classes_size;
 };
 
 /*
@@ -89,9 +91,12 @@ struct block_head {
 int block_parse_head(const void *bytes, size_t len, struct block_head *head);
 
 /*
- * Whether a row of the block is about one of the ports, or about none in particular
- * (port 0). bytes: the first ports_size of it. Returns 1, 0 or -EBADMSG.
+ * Whether a row of the block is about one of the ports, or else about none in particular
+ * (port 0): a refusal of any port, or what concerns all; block_reader_concerns_all() tells
+ * which. bytes: the first ports_size of it.
+ * Returns one of these, 0 (none is) or -EBADMSG.
  */
+enum { BLOCK_HAS_PORT = 1, BLOCK_HAS_NO_PORT };
 int block_has_port(const void *bytes, size_t len, const struct port_set *ports);
 
 struct block_reader;
@@ -102,7 +107,8 @@ void block_reader_free(struct block_reader *reader);
 
 /*
  * Takes a whole block with rows; bytes stay the caller's and valid until the last
- * row was read. ports: only rows of these, and of port 0; NULL: all.
+ * row was read. ports: only rows of these, and what concerns all ports (a loss, the ledger's
+ * state); NULL: all.
  * Returns 0, -ENOMEM, -EBADMSG or -EPROTO (a newer version).
  */
 int block_reader_load(struct block_reader *reader, const void *bytes, size_t len,
@@ -114,6 +120,12 @@ int block_reader_load(struct block_reader *reader, const void *bytes, size_t len
  * Returns 1, 0 (no more) or -EBADMSG.
  */
 int block_reader_next(struct block_reader *reader, const struct pt_rec_head **row);
+
+/*
+ * Whether a row of the block may concern all ports. bytes: the first classes_size of it.
+ * What was loaded is forgotten. Returns 1, 0, -ENOMEM or -EBADMSG.
+ */
+int block_reader_concerns_all(struct block_reader *reader, const void *bytes, size_t len);
 
 /* The cgroup paths that the loaded block tells: calls fn for each; text is valid for the call. */
 void block_reader_cgroups(struct block_reader *reader,

@@ -144,24 +144,12 @@ static int unpack(struct block_reader *reader, const struct section *section)
 	return section_unpack(section, reader->zstd, column->bytes);
 }
 
-static bool is_wanted(const struct block_reader *reader, __u16 port)
-{
-	return reader->all || !port || port_set_has(&reader->wanted, port);
-}
-
 static __u16 port_of(const struct block_reader *reader, __u32 row)
 {
 	__u16 port;
 
 	memcpy(&port, reader->ports + row * sizeof(port), sizeof(port));
 	return le16toh(port);
-}
-
-static void find_end(struct block_reader *reader)
-{
-	reader->end = reader->rows;
-	while (reader->end && !is_wanted(reader, port_of(reader, reader->end - 1)))
-		reader->end--;
 }
 
 static bool get_class(const struct format_class *stored, struct class *class)
@@ -207,9 +195,7 @@ static int get_classes(struct block_reader *reader)
 			return -EBADMSG;
 	}
 	reader->wide = reader->classes_count > 256;
-	return reader->columns[FORMAT_SECTION_CLASS_IDS].size == reader->rows << reader->wide
-		       ? 0
-		       : -EBADMSG;
+	return 0;
 }
 
 static int get_dictionaries(struct block_reader *reader)
@@ -218,12 +204,31 @@ static int get_dictionaries(struct block_reader *reader)
 	const struct column *tuples = &reader->columns[FORMAT_SECTION_TUPLES];
 	int err = get_classes(reader);
 
+	if (!err && reader->columns[FORMAT_SECTION_CLASS_IDS].size != reader->rows << reader->wide)
+		err = -EBADMSG;
 	if (!err && owners->is_there)
 		err = columns_get_owners(owners->bytes, owners->size, reader->owners,
 					 &reader->owner_ids.count);
 	if (!err && tuples->is_there)
 		err = columns_get_tuples(tuples->bytes, tuples->size, reader->tuples,
 					 &reader->tuple_ids.count);
+	return err;
+}
+
+int block_reader_concerns_all(struct block_reader *reader, const void *bytes, size_t len)
+{
+	struct section section;
+	int err;
+
+	forget(reader);
+	if (section_classes(bytes, len, &section))
+		return -EBADMSG;
+	reader->rows = FORMAT_ROWS_MAX;
+	err = unpack(reader, &section) ?: get_classes(reader);
+	if (!err)
+		for (__u32 i = 0; i < reader->classes_count && !err; i++)
+			err = reader->classes[i].head.kind >= PT_JR_FIRST;
+	forget(reader);
 	return err;
 }
 
@@ -274,6 +279,36 @@ static int unpack_all(struct block_reader *reader, const struct section *section
 							 .end = column->bytes + column->size };
 	}
 	return err;
+}
+
+/* NULL: it has none, which is damage. */
+static const struct class *class_of(const struct block_reader *reader, __u32 row)
+{
+	const __u8 *ids = reader->columns[FORMAT_SECTION_CLASS_IDS].bytes;
+	__u32 id = ids[row << reader->wide];
+
+	if (reader->wide)
+		id |= (__u32)ids[row * 2 + 1] << 8;
+	return id < reader->classes_count ? &reader->classes[id] : NULL;
+}
+
+/* A refusal of any port concerns none of those that are held. */
+static bool is_wanted(const struct block_reader *reader, __u16 port, const struct class *class)
+{
+	if (reader->all || port_set_has(&reader->wanted, port))
+		return true;
+	return !port && class->head.kind >= PT_JR_FIRST;
+}
+
+static void find_end(struct block_reader *reader)
+{
+	reader->end = reader->rows;
+	for (; reader->end; reader->end--) {
+		const struct class *class = class_of(reader, reader->end - 1);
+
+		if (!class || is_wanted(reader, port_of(reader, reader->end - 1), class))
+			break;
+	}
 }
 
 int block_reader_load(struct block_reader *reader, const void *bytes, size_t len,
@@ -374,19 +409,6 @@ static __u64 get_sock(struct block_reader *reader, const struct fields *fields)
 	};
 
 	return sock_model_decode(&reader->model, &about, get_number(reader, FORMAT_SECTION_SOCKS));
-}
-
-static bool get_class_of(struct block_reader *reader, struct fields *fields)
-{
-	const __u8 *ids = reader->columns[FORMAT_SECTION_CLASS_IDS].bytes;
-	__u32 id = ids[reader->row << reader->wide];
-
-	if (reader->wide)
-		id |= (__u32)ids[reader->row * 2 + 1] << 8;
-	if (id >= reader->classes_count)
-		return false;
-	fields->class = &reader->classes[id];
-	return true;
 }
 
 /* Every column is walked, also for a row that nobody wants: most tell differences. */
@@ -524,12 +546,13 @@ int block_reader_next(struct block_reader *reader, const struct pt_rec_head **ro
 	struct fields fields;
 
 	while (!reader->bad && reader->row < reader->end) {
-		reader->bad = !get_class_of(reader, &fields);
+		fields.class = class_of(reader, reader->row);
+		reader->bad = !fields.class;
 		if (reader->bad)
 			break;
 		get_fields(reader, &fields);
 		reader->row++;
-		if (reader->bad || !is_wanted(reader, fields.port))
+		if (reader->bad || !is_wanted(reader, fields.port, fields.class))
 			continue;
 		if (!make_row(reader, &fields, row))
 			return 1;

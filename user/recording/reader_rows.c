@@ -8,8 +8,8 @@
 #include "user/recording/reader_private.h"
 #include "user/recording/walk.h"
 
-/* Head, directory and ports of a block of usual size; what the last one had is the next guess. */
-#define PORTS_AHEAD (20U << 10)
+/* Head, directory, ports and classes of a block of usual size. */
+#define PORTS_AHEAD (24U << 10)
 
 /* While a segment is read. */
 struct reading {
@@ -203,10 +203,13 @@ static int has_ports(struct reading *reading, __u64 at, const struct block_head 
 
 	if (!reading->query->ports)
 		return 1;
-	file->ahead = head->ports_size > PORTS_AHEAD ? head->ports_size : PORTS_AHEAD;
 	ret = block_file_bytes(file, at, head->ports_size, &bytes);
 	if (!ret)
 		ret = block_has_port(bytes, head->ports_size, reading->query->ports);
+	if (ret == BLOCK_HAS_NO_PORT)
+		ret = block_file_bytes(file, at, head->classes_size, &bytes)
+			      ?: block_reader_concerns_all(reading->reader->block, bytes,
+							   head->classes_size);
 	/* read_block() says what is wrong with it */
 	return ret == -EBADMSG || ret == -ENODATA ? 1 : ret;
 }

@@ -66,6 +66,22 @@ static bool ports_are_first(const void *bytes, unsigned int sections, struct blo
 	       entry.stored == head->rows * sizeof(__u16);
 }
 
+/* Up to where the section goes; 0: there is none. */
+static __u32 end_of(const void *bytes, unsigned int sections, const struct block_head *head,
+		    __u16 id)
+{
+	__u32 end = head->directory_size;
+
+	for (unsigned int i = 0; i < sections; i++) {
+		struct format_section entry = entry_at(bytes, i);
+
+		end += entry.stored;
+		if (entry.id == id)
+			return end;
+	}
+	return 0;
+}
+
 static bool begins_with_magic(const void *bytes, size_t len)
 {
 	const __u32 magic = htole32(FORMAT_BLOCK_MAGIC);
@@ -112,22 +128,21 @@ int block_parse_head(const void *bytes, size_t len, struct block_head *head)
 		return -EPROTO;
 	if (!stored.version || !sizes_add_up(bytes, stored.sections, head))
 		return -EBADMSG;
-	if (has_rows(head->type) && !ports_are_first(bytes, stored.sections, head))
+	if (!has_rows(head->type))
+		return 0;
+	if (!ports_are_first(bytes, stored.sections, head))
 		return -EBADMSG;
+	head->classes_size = end_of(bytes, stored.sections, head, FORMAT_SECTION_CLASSES);
 	return 0;
 }
 
-int section_directory(const void *bytes, size_t len, struct block_head *head,
-		      struct section sections[FORMAT_SECTIONS_MAX])
+/* Of a block whose head was parsed; what lies behind the bytes that are there is not looked at. */
+static int get_sections(const void *bytes, const struct block_head *head,
+			struct section sections[FORMAT_SECTIONS_MAX])
 {
-	int err = block_parse_head(bytes, len, head);
 	const __u8 *at = bytes;
 	int count;
 
-	if (err)
-		return err == -EPROTO ? err : -EBADMSG;
-	if (len < head->size)
-		return -EBADMSG;
 	count = (int)((head->directory_size - sizeof(struct format_block_head)) /
 		      sizeof(struct format_section));
 	at += head->directory_size;
@@ -139,6 +154,31 @@ int section_directory(const void *bytes, size_t len, struct block_head *head,
 		at += entry.stored;
 	}
 	return count;
+}
+
+int section_directory(const void *bytes, size_t len, struct block_head *head,
+		      struct section sections[FORMAT_SECTIONS_MAX])
+{
+	int err = block_parse_head(bytes, len, head);
+
+	if (err)
+		return err == -EPROTO ? err : -EBADMSG;
+	return len < head->size ? -EBADMSG : get_sections(bytes, head, sections);
+}
+
+int section_classes(const void *bytes, size_t len, struct section *section)
+{
+	struct section sections[FORMAT_SECTIONS_MAX];
+	struct block_head head;
+	int count, i;
+
+	if (block_parse_head(bytes, len, &head) || !head.classes_size || len < head.classes_size)
+		return -EBADMSG;
+	count = get_sections(bytes, &head, sections);
+	for (i = 0; i < count - 1 && sections[i].id != FORMAT_SECTION_CLASSES; i++)
+		;
+	*section = sections[i];
+	return 0;
 }
 
 int section_check(const struct section *section)
@@ -202,12 +242,11 @@ int block_section(const void *bytes, size_t len, __u16 section, void **out, size
 
 typedef __u16 stride_t __attribute__((vector_size(STRIDE * sizeof(__u16))));
 
-/* The ports of the set and 0, up to FEW; more if there are more. */
+/* The ports of the set, up to FEW; more if there are more. */
 static unsigned int few_ports(const struct port_set *set, __u16 few[FEW])
 {
-	unsigned int count = 1;
+	unsigned int count = 0;
 
-	few[0] = 0;
 	for (unsigned int i = 0; i < sizeof(set->words) / sizeof(set->words[0]); i++) {
 		for (__u64 word = set->words[i]; word; word &= word - 1) {
 			if (count == FEW)
@@ -216,7 +255,7 @@ static unsigned int few_ports(const struct port_set *set, __u16 few[FEW])
 		}
 	}
 	for (unsigned int i = count; i < FEW; i++)
-		few[i] = 0;
+		few[i] = few[0];
 	return count;
 }
 
@@ -251,24 +290,34 @@ static bool any_of_set(const __u8 *bytes, __u32 rows, const struct port_set *set
 	for (__u32 i = 0; i < rows; i++, bytes += 2) {
 		__u16 port = (__u16)(bytes[0] | bytes[1] << 8);
 
-		if (!port || port_set_has(set, port))
+		if (port_set_has(set, port))
 			return true;
 	}
 	return false;
 }
 
+static bool any_of(const __u8 *bytes, __u32 rows, const struct port_set *set)
+{
+	__u16 few[FEW] = { 0 };
+	unsigned int count = few_ports(set, few);
+
+	if (!count)
+		return false;
+	return count <= FEW ? any_of_few(bytes, rows, few) : any_of_set(bytes, rows, set);
+}
+
 int block_has_port(const void *bytes, size_t len, const struct port_set *ports)
 {
+	static const __u16 none[FEW];
 	struct block_head head;
 	const __u8 *column;
-	__u16 few[FEW];
 
 	if (block_parse_head(bytes, len, &head) || !has_rows(head.type) || len < head.ports_size)
 		return -EBADMSG;
 	column = (const __u8 *)bytes + head.directory_size;
 	if (crc32c(0, column, head.rows * sizeof(__u16)) != entry_at(bytes, 0).crc)
 		return -EBADMSG;
-	if (few_ports(ports, few) <= FEW)
-		return any_of_few(column, head.rows, few);
-	return any_of_set(column, head.rows, ports);
+	if (any_of(column, head.rows, ports))
+		return BLOCK_HAS_PORT;
+	return any_of_few(column, head.rows, none) ? BLOCK_HAS_NO_PORT : 0;
 }

@@ -26,6 +26,12 @@ struct section {
 int section_directory(const void *bytes, size_t len, struct block_head *head,
 		      struct section sections[FORMAT_SECTIONS_MAX]);
 
+/*
+ * The section of classes of a block with rows, of which bytes may be no more than the first
+ * classes_size. Returns 0 or -EBADMSG, also if there is none.
+ */
+int section_classes(const void *bytes, size_t len, struct section *section);
+
 /* Its CRC. Returns 0 or -EBADMSG. */
 int section_check(const struct section *section);
 
