@@ -209,7 +209,8 @@ static void test_freed(void **state)
 
 static void test_lost(void **state)
 {
-	struct pt_event ev = { .type = PT_EV_LOST, .ts = BOOT + 2, .lost_count = 12,
+	struct pt_event ev = { .type = PT_EV_LOST, .ts = BOOT + 2,
+			       .realtime_offset = REALTIME_OFFSET, .lost_count = 12,
 			       .lost_from = BOOT, .lost_to = BOOT + 1 };
 
 	(void)state;
