@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "user/sink/groups.h"
 
-#include "user/sink/column_put.h"
 #include "user/sink/grid.h"
+#include "user/sink/holder_put.h"
 #include "user/sink/json_field.h"
 #include "user/sink/report.h"
 
@@ -34,40 +34,6 @@ struct group_column {
 	static enum column_state name(const struct view *view __attribute__((unused)),             \
 				      const struct group *group __attribute__((unused)),           \
 				      union column_value *v)
-
-/* Without a process: there is none, or it was not found. */
-static enum column_state no_owner(const struct pt_holder *holder)
-{
-	return holder->has_inode ? COLUMN_UNKNOWN : COLUMN_NONE;
-}
-
-static enum column_state put_pid(union column_value *v, const struct pt_holder *holder)
-{
-	return holder->owner ? put_u64(v, holder->owner->pid) : no_owner(holder);
-}
-
-static enum column_state put_comm(union column_value *v, const struct pt_holder *holder)
-{
-	return holder->owner ? put_text(v, holder->owner->comm) : no_owner(holder);
-}
-
-static enum column_state put_owner(union column_value *v, const struct pt_holder *holder)
-{
-	v->owner = holder->owner;
-	return holder->owner ? COLUMN_KNOWN : no_owner(holder);
-}
-
-static enum column_state put_remote(union column_value *v, const struct pt_holder *holder)
-{
-	if (!holder->rport)
-		return COLUMN_NONE;
-	return put_endpoint(v, holder->raddr, holder->rport, 0);
-}
-
-static enum column_state put_rport(union column_value *v, const struct pt_holder *holder)
-{
-	return holder->rport ? put_u64(v, holder->rport) : COLUMN_NONE;
-}
 
 GETTER(get_ts)
 {
@@ -116,47 +82,45 @@ GETTER(get_vrf)
 
 GETTER(get_pid)
 {
-	return put_pid(v, group->key);
+	return holder_put_pid(v, group->key);
 }
 
 GETTER(get_comm)
 {
-	return put_comm(v, group->key);
+	return holder_put_comm(v, group->key);
 }
 
 GETTER(get_owner)
 {
-	return put_owner(v, group->key);
+	return holder_put_owner(v, group->key);
 }
 
 GETTER(get_kernel)
 {
-	const struct pt_owner *owner = group->key->owner;
-
-	return owner ? put_bool(v, owner->kernel) : no_owner(group->key);
+	return holder_put_kernel(v, group->key);
 }
 
 GETTER(get_uid)
 {
 	const struct pt_owner *owner = group->key->owner;
 
-	return owner ? put_u64(v, owner->uid) : no_owner(group->key);
+	return owner ? put_u64(v, owner->uid) : holder_no_owner(group->key);
 }
 
 GETTER(get_remote)
 {
-	return put_remote(v, group->key);
+	return holder_put_remote(v, group->key);
 }
 
 GETTER(get_rport)
 {
-	return put_rport(v, group->key);
+	return holder_put_rport(v, group->key);
 }
 
 GETTER(get_cgroup)
 {
 	if (!group->cgroup && !group->key->owner)
-		return no_owner(group->key);
+		return holder_no_owner(group->key);
 	return put_text(v, group->cgroup);
 }
 
@@ -187,27 +151,27 @@ GETTER(get_oldest)
 
 GETTER(get_top_pid)
 {
-	return put_pid(v, group->top);
+	return holder_put_pid(v, group->top);
 }
 
 GETTER(get_top_comm)
 {
-	return put_comm(v, group->top);
+	return holder_put_comm(v, group->top);
 }
 
 GETTER(get_top_owner)
 {
-	return put_owner(v, group->top);
+	return holder_put_owner(v, group->top);
 }
 
 GETTER(get_top_remote)
 {
-	return put_remote(v, group->top);
+	return holder_put_remote(v, group->top);
 }
 
 GETTER(get_top_rport)
 {
-	return put_rport(v, group->top);
+	return holder_put_rport(v, group->top);
 }
 
 GETTER(get_top_share)

@@ -7,8 +7,8 @@
 
 #include "user/base/escape.h"
 #include "user/base/format.h"
-#include "user/sink/column_put.h"
 #include "user/sink/grid.h"
+#include "user/sink/holder_put.h"
 #include "user/sink/json_field.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -34,12 +34,6 @@ struct holder_column {
 	static enum column_state name(const struct holders_context *ctx __attribute__((unused)),   \
 				      const struct pt_holder *holder __attribute__((unused)),      \
 				      union column_value *v)
-
-/* Without a process: there is none, or it was not found. */
-static enum column_state no_owner(const struct pt_holder *holder)
-{
-	return holder->has_inode ? COLUMN_UNKNOWN : COLUMN_NONE;
-}
 
 GETTER(get_ts)
 {
@@ -78,14 +72,12 @@ GETTER(get_local)
 
 GETTER(get_remote)
 {
-	if (!holder->rport)
-		return COLUMN_NONE;
-	return put_endpoint(v, holder->raddr, holder->rport, holder->family);
+	return holder_put_remote(v, holder);
 }
 
 GETTER(get_rport)
 {
-	return holder->rport ? put_u64(v, holder->rport) : COLUMN_NONE;
+	return holder_put_rport(v, holder);
 }
 
 /* What a ledger knows; it does not follow a connection's states. */
@@ -147,25 +139,24 @@ GETTER(get_uid)
 
 GETTER(get_pid)
 {
-	return holder->owner ? put_u64(v, holder->owner->pid) : no_owner(holder);
+	return holder_put_pid(v, holder);
 }
 
 /* Who holds a socket is a process; which of its threads, nobody knows. */
 GETTER(get_untold)
 {
 	(void)v;
-	return no_owner(holder);
+	return holder_no_owner(holder);
 }
 
 GETTER(get_comm)
 {
-	return holder->owner ? put_text(v, holder->owner->comm) : no_owner(holder);
+	return holder_put_comm(v, holder);
 }
 
 GETTER(get_owner)
 {
-	v->owner = holder->owner;
-	return holder->owner ? COLUMN_KNOWN : no_owner(holder);
+	return holder_put_owner(v, holder);
 }
 
 GETTER(get_processes)
@@ -175,7 +166,7 @@ GETTER(get_processes)
 
 GETTER(get_kernel)
 {
-	return holder->owner ? put_bool(v, holder->owner->kernel) : no_owner(holder);
+	return holder_put_kernel(v, holder);
 }
 
 GETTER(get_cgroup)
@@ -384,38 +375,21 @@ void holders_json(struct out *out, const struct holders_context *ctx,
 	}
 }
 
-static void field(struct json_writer *writer, const char *name, enum column_type type, bool known,
-		  union column_value value)
-{
-	struct json_key key;
-
-	json_key_make(&key, false, name);
-	json_field(writer, &key, type, known ? COLUMN_KNOWN : COLUMN_UNKNOWN, &value);
-}
-
-static void field_u64(struct json_writer *writer, const char *name, __u64 value)
-{
-	field(writer, name, COLUMN_U64, value != PT_UNKNOWN, (union column_value){ .u64 = value });
-}
-
 static void field_bool(struct json_writer *writer, const char *name, bool value)
 {
-	field(writer, name, COLUMN_BOOL, true, (union column_value){ .boolean = value });
+	json_member(writer, false, name, COLUMN_BOOL, true,
+		    (union column_value){ .boolean = value });
 }
 
 static void field_text(struct json_writer *writer, const char *name, const char *text)
 {
-	field(writer, name, COLUMN_TEXT, text, (union column_value){ .text = text });
+	json_member(writer, false, name, COLUMN_TEXT, text, (union column_value){ .text = text });
 }
 
 static void begin_object(struct json_writer *writer, const struct holders_context *ctx,
 			 const char *event)
 {
-	union column_value ts = { .u64 = ctx->ts };
-	struct json_key key;
-
-	json_key_make(&key, true, "ts");
-	json_field(writer, &key, COLUMN_TIME, COLUMN_KNOWN, &ts);
+	json_member(writer, true, "ts", COLUMN_TIME, true, (union column_value){ .u64 = ctx->ts });
 	field_text(writer, "event", event);
 }
 
@@ -433,18 +407,19 @@ void holders_netns_json(struct out *out, const struct holders_context *ctx,
 	bool known = netns->has_range;
 
 	begin_object(&writer, ctx, "range");
-	field_u64(&writer, "netns", netns->inode);
-	field(&writer, "netns_cookie", COLUMN_ID, cookie, (union column_value){ .u64 = cookie });
+	json_u64(&writer, "netns", netns->inode);
+	json_member(&writer, false, "netns_cookie", COLUMN_ID, cookie,
+		    (union column_value){ .u64 = cookie });
 	field_text(&writer, "netns_name", netns->name);
 	field_bool(&writer, "whole", netns->whole);
-	field_u64(&writer, "low", known ? netns->low : PT_UNKNOWN);
-	field_u64(&writer, "high", known ? netns->high : PT_UNKNOWN);
-	field_u64(&writer, "reserved", known ? netns->reserved : PT_UNKNOWN);
-	field_u64(&writer, "tcp_held", known ? netns->tcp_held : PT_UNKNOWN);
-	field_u64(&writer, "tcp_time_wait", known ? netns->tcp_time_wait : PT_UNKNOWN);
-	field_u64(&writer, "tcp_free", known ? netns->tcp_free : PT_UNKNOWN);
-	field_u64(&writer, "udp_held", known ? netns->udp_held : PT_UNKNOWN);
-	field_u64(&writer, "udp_free", known ? netns->udp_free : PT_UNKNOWN);
+	json_u64(&writer, "low", known ? netns->low : PT_UNKNOWN);
+	json_u64(&writer, "high", known ? netns->high : PT_UNKNOWN);
+	json_u64(&writer, "reserved", known ? netns->reserved : PT_UNKNOWN);
+	json_u64(&writer, "tcp_held", known ? netns->tcp_held : PT_UNKNOWN);
+	json_u64(&writer, "tcp_time_wait", known ? netns->tcp_time_wait : PT_UNKNOWN);
+	json_u64(&writer, "tcp_free", known ? netns->tcp_free : PT_UNKNOWN);
+	json_u64(&writer, "udp_held", known ? netns->udp_held : PT_UNKNOWN);
+	json_u64(&writer, "udp_free", known ? netns->udp_free : PT_UNKNOWN);
 	end_object(&writer);
 }
 
@@ -454,17 +429,17 @@ void holders_summary_json(struct out *out, const struct holders_context *ctx,
 	struct json_writer writer = { .out = out };
 
 	begin_object(&writer, ctx, "summary");
-	field_u64(&writer, "sockets", summary->sockets);
-	field_u64(&writer, "shown", summary->shown);
-	field_u64(&writer, "netns", summary->netns);
-	field_u64(&writer, "netns_refused", summary->netns_refused);
-	field_u64(&writer, "tasks_unreadable", summary->tasks_unreadable);
-	field_u64(&writer, "incomplete", summary->incomplete);
+	json_u64(&writer, "sockets", summary->sockets);
+	json_u64(&writer, "shown", summary->shown);
+	json_u64(&writer, "netns", summary->netns);
+	json_u64(&writer, "netns_refused", summary->netns_refused);
+	json_u64(&writer, "tasks_unreadable", summary->tasks_unreadable);
+	json_u64(&writer, "incomplete", summary->incomplete);
 	field_bool(&writer, "no_tcp_diag", summary->no_tcp_diag);
 	field_bool(&writer, "no_udp_diag", summary->no_udp_diag);
 	field_bool(&writer, "bound_idle_unseen", summary->bound_idle_unseen);
-	field_u64(&writer, "unowned", summary->unowned);
-	field_u64(&writer, "procs_unreadable", summary->processes_unreadable);
+	json_u64(&writer, "unowned", summary->unowned);
+	json_u64(&writer, "procs_unreadable", summary->processes_unreadable);
 	field_bool(&writer, "procs_hidden", summary->processes_hidden);
 	end_object(&writer);
 }
@@ -475,10 +450,10 @@ void holders_moment_json(struct out *out, const struct holders_context *ctx,
 	struct json_writer writer = { .out = out };
 
 	begin_object(&writer, ctx, "moment");
-	field_u64(&writer, "port", moment->port);
-	field_u64(&writer, "holders", moment->holders);
+	json_u64(&writer, "port", moment->port);
+	json_u64(&writer, "holders", moment->holders);
 	field_bool(&writer, "certain", moment->certain);
-	field(&writer, "free_since", COLUMN_TIME, moment->free_since,
-	      (union column_value){ .u64 = moment->free_since });
+	json_member(&writer, false, "free_since", COLUMN_TIME, moment->free_since,
+		    (union column_value){ .u64 = moment->free_since });
 	end_object(&writer);
 }

@@ -118,3 +118,18 @@ void json_key_make(struct json_key *key, bool first, const char *name)
 	p = stpcpy(p, "\":");
 	key->len = (size_t)(p - key->text);
 }
+
+void json_member(struct json_writer *writer, bool first, const char *name, enum column_type type,
+		 bool known, union column_value value)
+{
+	struct json_key key;
+
+	json_key_make(&key, first, name);
+	json_field(writer, &key, type, known ? COLUMN_KNOWN : COLUMN_UNKNOWN, &value);
+}
+
+void json_u64(struct json_writer *writer, const char *name, __u64 value)
+{
+	json_member(writer, false, name, COLUMN_U64, value != PT_UNKNOWN,
+		    (union column_value){ .u64 = value });
+}

@@ -30,4 +30,11 @@ struct json_writer {
 void json_field(struct json_writer *writer, const struct json_key *key, enum column_type type,
 		enum column_state state, const union column_value *value);
 
+/* A member without a table of columns; value is without meaning unless known. */
+void json_member(struct json_writer *writer, bool first, const char *name, enum column_type type,
+		 bool known, union column_value value);
+
+/* The same of a number; PT_UNKNOWN: null. Not an object's first. */
+void json_u64(struct json_writer *writer, const char *name, __u64 value);
+
 #endif /* PORTTRACE_SINK_JSON_FIELD_H */

@@ -401,21 +401,6 @@ static void json_count(struct json_writer *json, enum report_by by,
 	json_row(json, by, &row, false);
 }
 
-static void json_member(struct json_writer *json, bool first, const char *name,
-			enum column_type type, bool known, union column_value value)
-{
-	struct json_key key;
-
-	json_key_make(&key, first, name);
-	json_field(json, &key, type, known ? COLUMN_KNOWN : COLUMN_UNKNOWN, &value);
-}
-
-static void json_u64(struct json_writer *json, const char *name, __u64 value)
-{
-	json_member(json, false, name, COLUMN_U64, value != PT_UNKNOWN,
-		    (union column_value){ .u64 = value });
-}
-
 static void json_time(struct json_writer *json, bool first, const char *name, __u64 wall)
 {
 	json_member(json, first, name, COLUMN_TIME, true, (union column_value){ .u64 = wall });
