@@ -270,28 +270,11 @@ int spans_event(struct spans *spans, const struct pt_event *ev)
 
 int spans_held(struct spans *spans, const struct ledger_unit *unit, __u64 realtime_offset)
 {
-	struct pt_event ev = {
-		.type = PT_EV_ALLOC,
-		.realtime_offset = realtime_offset,
-		.space = unit->space,
-		.family = unit->family,
-		.port = unit->port,
-		.sock = pt_space_has_cookies(&unit->space) ? unit->sock : 0,
-		.owner = unit->owner,
-		.via = unit->via,
-		.search_ns = PT_UNKNOWN,
-		.holders = PT_UNKNOWN,
-		.reuse_ns = PT_UNKNOWN,
-		.blockers_total = PT_UNKNOWN,
-		.open_ns = PT_UNKNOWN,
-		.held_ns = PT_UNKNOWN,
-	};
+	struct pt_event ev = pt_event_of_unit(unit);
 
-	memcpy(ev.laddr, unit->tuple.laddr, sizeof(ev.laddr));
-	if (unit->tuple.rport && !pt_addr_is_any(unit->tuple.raddr)) {
-		memcpy(ev.raddr, unit->tuple.raddr, sizeof(ev.raddr));
-		ev.rport = unit->tuple.rport;
-	}
+	ev.realtime_offset = realtime_offset;
+	if (pt_addr_is_any(ev.raddr))
+		ev.rport = 0;
 	/* a TIME_WAIT beside its socket, or another of its, is the same hold */
 	if (unit->time_wait && entry_find(spans, &ev, unit->since))
 		return 0;
