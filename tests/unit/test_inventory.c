@@ -15,27 +15,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "user/live/inventory.h"
+#include "tests/unit/inventories.h"
 
 #define NETNS 4026531840U
-
-static struct inventory inventory;
-static struct inventory_options options;
-
-static int begin(void **state)
-{
-	(void)state;
-	options = (struct inventory_options){ 0 };
-	inventory = (struct inventory){ .options = &options };
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	inventory_free(&inventory);
-	return 0;
-}
 
 /* Addresses as people write them; NULL: none. */
 static struct sock_row row_of(__u8 proto, __u8 state, const char *laddr, __u16 port,

@@ -12,30 +12,14 @@
 #include <netinet/tcp.h>
 
 #include "tests/unit/capture.h"
+#include "tests/unit/inventories.h"
 #include "user/cmd/port_holders.h"
 
 #define PREFIX                                                                                     \
 	"Port 60609: dynamic (IANA 49152-65535), inside the range 32768-60999, not reserved; "
 
-static struct inventory inventory;
-static struct inventory_options options;
 static const struct pt_owner nginx = { .pid = 5, .known = true, .comm = "nginx" };
 static const struct pt_owner other = { .pid = 6, .known = true, .comm = "other" };
-
-static int begin(void **state)
-{
-	(void)state;
-	options = (struct inventory_options){ 0 };
-	inventory = (struct inventory){ .options = &options };
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	inventory_free(&inventory);
-	return 0;
-}
 
 static void add(__u8 proto, __u8 state, __u16 port, __u16 rport, const struct pt_owner *owner)
 {

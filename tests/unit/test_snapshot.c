@@ -436,6 +436,20 @@ static void test_a_vanished_namespace(void **state)
 	assert_int_equal(heard->events[0].end, PT_END_UNKNOWN);
 }
 
+/* A hold from before, and of its TIME_WAIT one beginning and one end. */
+static void check_told_once(struct fixture *fixture, struct pt_rec_tw_end over)
+{
+	struct heard *heard = apply(fixture);
+
+	assert_int_equal(heard->count, 2);
+	assert_int_equal(heard->events[0].via, PT_VIA_SNAPSHOT);
+	assert_int_equal(heard->events[1].type, PT_EV_TIME_WAIT);
+	tell(heard, over);
+	assert_int_equal(heard->count, 3);
+	assert_int_equal(heard->events[2].end, PT_END_EXPIRED);
+	assert_int_equal(ledger_counts(heard->ledger).holds, 0);
+}
+
 /*
  * A socket that was open before tracing goes into TIME_WAIT while the dump runs:
  * it is a hold from before, and its TIME_WAIT is told once and ends once.
@@ -447,21 +461,13 @@ static void test_a_time_wait_that_begins_meanwhile(void **state)
 	struct pt_rec_head gone = rec_release(21 * MS, SOCK);
 	struct pt_rec_tw_end over = rec_tw_end(90 * MS, SOCK, TW, PT_F_EXPIRED);
 	struct ledger_unit tw = row(SOCK, 443);
-	struct heard *heard;
 
 	begins.head.flags = 0; /* a named port: the socket lets go later */
 	tw.time_wait = true;
 	add_row(fixture, tw);
 	add(fixture, &begins, sizeof(begins));
 	add(fixture, &gone, sizeof(gone));
-	heard = apply(fixture);
-	assert_int_equal(heard->count, 2);
-	assert_int_equal(heard->events[0].via, PT_VIA_SNAPSHOT);
-	assert_int_equal(heard->events[1].type, PT_EV_TIME_WAIT);
-	tell(heard, over);
-	assert_int_equal(heard->count, 3);
-	assert_int_equal(heard->events[2].end, PT_END_EXPIRED);
-	assert_int_equal(ledger_counts(heard->ledger).holds, 0);
+	check_told_once(fixture, over);
 }
 
 /* The same of a hold that the ledger has, after a loss. */
@@ -546,17 +552,11 @@ static void test_a_time_wait_that_begins_meanwhile_without_cookies(void **state)
 	struct fixture *fixture = *state;
 	struct pt_rec_tuple begins = rec_tw_begin(20 * MS, SOCK, 0x1000, 443);
 	struct pt_rec_tw_end over = rec_tw_end(90 * MS, 0, 0x1000, PT_F_EXPIRED);
-	struct heard *heard;
 
 	begins.head.netns_cookie = over.head.netns_cookie = PT_NO_COOKIES | 1;
 	add_row(fixture, nameless_tw(0x1000, 443));
 	add(fixture, &begins, sizeof(begins));
-	heard = apply(fixture);
-	assert_int_equal(heard->count, 2);
-	assert_int_equal(heard->events[1].type, PT_EV_TIME_WAIT);
-	tell(heard, over);
-	assert_int_equal(heard->count, 3);
-	assert_int_equal(ledger_counts(heard->ledger).holds, 0);
+	check_told_once(fixture, over);
 }
 
 static void test_a_time_wait_goes_on(void **state)
