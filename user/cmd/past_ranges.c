@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "user/base/array.h"
+#include "user/base/compare.h"
 #include "user/cmd/recorded.h"
 
 /* Of an entry of held: bit 0 is set for a TIME_WAIT; the port; UDP; the row. */
@@ -34,9 +35,8 @@ static void on_range(void *data, const struct pt_netns *netns)
 
 static int compare_inodes(const void *a, const void *b)
 {
-	__u32 x = ((const struct pt_netns *)a)->inode, y = ((const struct pt_netns *)b)->inode;
-
-	return x < y ? -1 : x > y;
+	return compare_u64(((const struct pt_netns *)a)->inode,
+			   ((const struct pt_netns *)b)->inode);
 }
 
 int past_ranges_begin(struct past_ranges *ranges, const struct reader_segment *segment)
@@ -84,9 +84,7 @@ void past_ranges_hold(struct past_ranges *ranges, const struct ledger_unit *unit
 
 static int compare_held(const void *a, const void *b)
 {
-	__u64 x = *(const __u64 *)a, y = *(const __u64 *)b;
-
-	return x < y ? -1 : x > y;
+	return compare_u64(*(const __u64 *)a, *(const __u64 *)b);
 }
 
 static void begin_counts(struct pt_netns *range, bool whole)

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
+#include "user/base/compare.h"
 #include "user/base/format.h"
 
 #define NSEC_PER_MSEC 1000000ULL
@@ -25,9 +26,7 @@ static const char *plural(__u64 count, const char *one, const char *more)
 
 static int compare_pids(const void *one, const void *other)
 {
-	__u32 a = *(const __u32 *)one, b = *(const __u32 *)other;
-
-	return a < b ? -1 : a > b;
+	return compare_u64(*(const __u32 *)one, *(const __u32 *)other);
 }
 
 static bool is_meant(const struct pt_holder *holder, __u16 port, __u8 proto)

@@ -5,6 +5,8 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
+#include "user/base/compare.h"
+
 #define TCP_NEW_SYN_RECV 12 /* the kernel's own */
 
 const char *pt_state_name(__u8 proto, __u8 state)
@@ -51,11 +53,6 @@ bool pt_holder_matches(const struct pt_holder *holder, const struct pt_owner *ow
 bool pt_holder_listens(const struct pt_holder *holder)
 {
 	return holder->space.proto == IPPROTO_TCP && holder->state == TCP_LISTEN;
-}
-
-static int compare_u64(__u64 a, __u64 b)
-{
-	return a < b ? -1 : a > b;
 }
 
 /* Where in a port's rows. */

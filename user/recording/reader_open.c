@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "user/base/compare.h"
 #include "user/recording/files.h"
 #include "user/recording/reader_private.h"
 #include "user/recording/scan.h"
@@ -206,11 +207,6 @@ static int look_at_file(struct looking *looking)
 
 /* ---- all of them ---------------------------------------------------------------- */
 
-static int compare(__u64 a, __u64 b)
-{
-	return a < b ? -1 : a > b;
-}
-
 static int by_run(const void *a, const void *b)
 {
 	const struct segment *x = a, *y = b;
@@ -218,24 +214,24 @@ static int by_run(const void *a, const void *b)
 
 	if (!order)
 		order = strcmp(x->document.run, y->document.run);
-	return order ? order : compare(x->document.index, y->document.index);
+	return order ? order : compare_u64(x->document.index, y->document.index);
 }
 
 /* A run goes on in one boot, and by its own count: a clock that is set does not disorder it. */
 static int by_time(const void *a, const void *b)
 {
 	const struct segment *x = a, *y = b;
-	int order = compare(x->boot_wall, y->boot_wall);
+	int order = compare_u64(x->boot_wall, y->boot_wall);
 
 	if (!order)
 		order = strcmp(x->document.boot, y->document.boot);
 	if (!order)
-		order = compare(x->run_ts, y->run_ts);
+		order = compare_u64(x->run_ts, y->run_ts);
 	if (!order)
 		order = strcmp(x->document.run, y->document.run);
 	if (!order)
-		order = compare(x->document.index, y->document.index);
-	return order ? order : compare(x->public.offset, y->public.offset);
+		order = compare_u64(x->document.index, y->document.index);
+	return order ? order : compare_u64(x->public.offset, y->public.offset);
 }
 
 /*

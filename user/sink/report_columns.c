@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/compare.h"
 #include "user/sink/column_put.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -280,11 +281,6 @@ struct sorted {
 	bool known;
 	__u64 value;
 };
-
-static int compare_u64(__u64 a, __u64 b)
-{
-	return a < b ? -1 : a > b;
-}
 
 static int compare(const void *a, const void *b, void *data)
 {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "user/base/array.h"
+#include "user/base/compare.h"
 #include "user/stats/key.h"
 
 /* A holder on its way into a group. */
@@ -17,11 +18,6 @@ struct member {
 
 /* 0: they are alike. */
 typedef int (*compare_fn)(const struct member *a, const struct member *b);
-
-static int compare_u64(__u64 a, __u64 b)
-{
-	return a < b ? -1 : a > b;
-}
 
 static int compare_port(const struct member *a, const struct member *b)
 {
