@@ -257,7 +257,7 @@ static inline void seen_read(struct seen *seen, unsigned int segment, bool keyfr
 			     const struct port_set *ports, __u64 until)
 {
 	const struct reader_query query = { ports, until };
-	const struct reader_handler handler = { seen_row, seen_gap, seen };
+	const struct reader_handler handler = { seen_row, NULL, seen_gap, seen };
 
 	assert_int_equal(reader_rows(seen->reader, segment, keyframe, &query, &handler), 0);
 }

@@ -223,6 +223,11 @@ static int on_row(void *data, const struct pt_rec_head *row, __u64 realtime_offs
 	return pipeline_is_done(recorded->pipeline) || pipeline_error(recorded->pipeline);
 }
 
+static void on_expect(void *data, const struct pt_rec_head *row)
+{
+	pipeline_expect(((const struct recorded *)data)->pipeline, row);
+}
+
 static int on_damage(void *data, __u64 from, __u64 to, __u64 count)
 {
 	struct recorded *recorded = data;
@@ -264,7 +269,7 @@ static int play_segment(struct recorded *recorded, unsigned int number, bool fir
 			const struct reader_query *query)
 {
 	const struct reader_segment *segment = reader_segment(recorded->reader, number);
-	const struct reader_handler handler = { on_row, on_damage, recorded };
+	const struct reader_handler handler = { on_row, on_expect, on_damage, recorded };
 	bool fresh = first || !segment->contiguous || recorded->again;
 
 	if (!first && fresh)

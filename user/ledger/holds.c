@@ -185,6 +185,15 @@ static struct hold *hold_of_tw(const struct holds *holds, const struct port_stat
 	return NULL;
 }
 
+void holds_expect(struct holds *holds, const struct pt_space *id, __u16 port)
+{
+	const struct space *space = space_first(holds, id);
+	const struct port_state *page = space ? space->pages[port / PORTS_PER_PAGE] : NULL;
+
+	if (page)
+		__builtin_prefetch(&page[port % PORTS_PER_PAGE]);
+}
+
 struct hold *holds_find(struct holds *holds, const struct pt_space *id, __u16 port, __u64 sock,
 			__u64 tw, struct port_state **state)
 {

@@ -68,6 +68,9 @@ void holds_free(struct holds *holds);
 /* The port's state, made if it is new. NULL if there is no memory. */
 struct port_state *holds_port(struct holds *holds, const struct pt_space *id, __u16 port);
 
+/* The port's state will be asked for: it is fetched into the CPU's cache meanwhile. */
+void holds_expect(struct holds *holds, const struct pt_space *id, __u16 port);
+
 static inline struct hold *holds_at(const struct holds *holds, __u32 number)
 {
 	return number ? pool_at(&holds->pool, number) : NULL;

@@ -615,6 +615,13 @@ static int take_journal(struct ledger *ledger, const struct pt_rec_journal *rec)
 	}
 }
 
+void ledger_expect(struct ledger *ledger, const struct pt_rec_head *row)
+{
+	struct pt_space space = state_space(row);
+
+	holds_expect(&ledger->holds, &space, row->port);
+}
+
 int ledger_row(struct ledger *ledger, const struct pt_rec_head *row)
 {
 	ledger->replays = true;

@@ -46,6 +46,9 @@ int ledger_record(struct ledger *ledger, const struct pt_rec_head *head);
  */
 int ledger_row(struct ledger *ledger, const struct pt_rec_head *row);
 
+/* Such a row will follow soon. Ports come up in no order, and memory is slow. */
+void ledger_expect(struct ledger *ledger, const struct pt_rec_head *row);
+
 /* From now on tap gets what the ledger takes, by whichever way; NULL: nobody. */
 void ledger_set_tap(struct ledger *ledger, ledger_tap tap, void *data);
 

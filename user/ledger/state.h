@@ -71,7 +71,8 @@ static inline struct pt_space state_space(const struct pt_rec_head *head)
 /* Where the socket was last seen to get a port, or another one with the same hash. */
 static inline struct binding *state_bound(struct ledger *ledger, __u64 sock)
 {
-	return &ledger->bound[index_hash(sock) & (BOUND - 1)];
+	/* cookies are handed out one by one: neighbours share a line of the CPU's cache */
+	return &ledger->bound[(index_hash(sock / 4) * 4 + sock % 4) & (BOUND - 1)];
 }
 
 /* To whom records the ledger, now that it took this. */

@@ -76,6 +76,11 @@ void pipeline_record(struct pipeline *pipeline, const void *record, size_t size)
 	keep_error(pipeline, err ?: ledger_record(pipeline->ledger, head));
 }
 
+void pipeline_expect(struct pipeline *pipeline, const struct pt_rec_head *row)
+{
+	ledger_expect(pipeline->ledger, row);
+}
+
 void pipeline_row(struct pipeline *pipeline, const struct pt_rec_head *row)
 {
 	keep_error(pipeline, ledger_row(pipeline->ledger, row));

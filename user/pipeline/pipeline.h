@@ -32,6 +32,9 @@ void pipeline_set_clock(struct pipeline *pipeline, __u64 realtime_offset);
 /* One record as it came from the ring or a file, aligned to 8. */
 void pipeline_record(struct pipeline *pipeline, const void *record, size_t size);
 
+/* A row that will follow soon; see ledger_expect(). */
+void pipeline_expect(struct pipeline *pipeline, const struct pt_rec_head *row);
+
 /* One row of a recording that decode_row() passed. */
 void pipeline_row(struct pipeline *pipeline, const struct pt_rec_head *row);
 

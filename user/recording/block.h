@@ -114,9 +114,12 @@ void block_reader_free(struct block_reader *reader);
 int block_reader_load(struct block_reader *reader, const void *bytes, size_t len,
 		      const struct port_set *ports);
 
+/* So many rows are valid at a time. */
+#define BLOCK_READER_KEPT 16
+
 /*
- * The next row, in the order they were added; valid until the next call. It is sound
- * like what decode_record() passes.
+ * The next row, in the order they were added; valid until BLOCK_READER_KEPT more were
+ * read, or another block is loaded. It is sound like what decode_record() passes.
  * Returns 1, 0 (no more) or -EBADMSG.
  */
 int block_reader_next(struct block_reader *reader, const struct pt_rec_head **row);

@@ -68,13 +68,15 @@ struct block_reader {
 	struct pt_task owners[FORMAT_ROWS_MAX];
 	struct pt_tuple tuples[FORMAT_ROWS_MAX];
 	struct sock_model model;
-	union {
+	/* the rows that were handed over last */
+	unsigned int made_last;
+	union made {
 		struct pt_rec_head head;
 		struct pt_rec_port port;
 		struct pt_rec_tuple tuple;
 		struct pt_rec_tw_end tw_end;
 		struct pt_rec_journal journal;
-	} made; /* the row that was handed over */
+	} made[BLOCK_READER_KEPT];
 };
 
 struct block_reader *block_reader_new(void)
@@ -450,11 +452,10 @@ static const struct pt_task *owner_of(const struct block_reader *reader,
 	return fields->class->has & FORMAT_HAS_OWNER ? &reader->owners[fields->owner] : &none;
 }
 
-/* These set every byte behind the head: the row before is still there. */
-static void make_port(struct block_reader *reader, const struct fields *fields)
+/* These set every byte behind the head: an earlier row is still there. */
+static void make_port(const struct block_reader *reader, const struct fields *fields,
+		      struct pt_rec_port *rec)
 {
-	struct pt_rec_port *rec = &reader->made.port;
-
 	rec->tuple = *tuple_of(reader, fields);
 	rec->task = *owner_of(reader, fields);
 	if (fields->class->has & FORMAT_HAS_KIN)
@@ -465,22 +466,22 @@ static void make_port(struct block_reader *reader, const struct fields *fields)
 	memset(rec->reserved, 0, sizeof(rec->reserved));
 }
 
-static void make_tuple(struct block_reader *reader, const struct fields *fields)
+static void make_tuple(const struct block_reader *reader, const struct fields *fields,
+		       struct pt_rec_tuple *rec)
 {
-	reader->made.tuple.tuple = *tuple_of(reader, fields);
-	reader->made.tuple.tw = fields->tw;
+	rec->tuple = *tuple_of(reader, fields);
+	rec->tw = fields->tw;
 }
 
-static void make_tw_end(struct block_reader *reader, const struct fields *fields)
+static void make_tw_end(const struct fields *fields, struct pt_rec_tw_end *rec)
 {
-	reader->made.tw_end.tw = fields->tw;
-	reader->made.tw_end.taker = fields->class->has & FORMAT_HAS_TAKER ? fields->taker : 0;
+	rec->tw = fields->tw;
+	rec->taker = fields->class->has & FORMAT_HAS_TAKER ? fields->taker : 0;
 }
 
-static void make_journal(struct block_reader *reader, const struct fields *fields)
+static void make_journal(const struct block_reader *reader, const struct fields *fields,
+			 struct pt_rec_journal *rec)
 {
-	struct pt_rec_journal *rec = &reader->made.journal;
-
 	rec->tuple = *tuple_of(reader, fields);
 	rec->task = *owner_of(reader, fields);
 	rec->tw = fields->tw;
@@ -495,7 +496,8 @@ static void make_journal(struct block_reader *reader, const struct fields *field
 static int make_row(struct block_reader *reader, const struct fields *fields,
 		    const struct pt_rec_head **row)
 {
-	struct pt_rec_head *head = &reader->made.head;
+	union made *made = &reader->made[reader->made_last++ % BLOCK_READER_KEPT];
+	struct pt_rec_head *head = &made->head;
 
 	*head = fields->class->head;
 	head->port = fields->port;
@@ -504,21 +506,21 @@ static int make_row(struct block_reader *reader, const struct fields *fields,
 	switch (head->kind) {
 	case PT_REC_ALLOC:
 	case PT_REC_FAIL:
-		make_port(reader, fields);
+		make_port(reader, fields, &made->port);
 		break;
 	case PT_REC_CONNECT:
 	case PT_REC_TW_BEGIN:
-		make_tuple(reader, fields);
+		make_tuple(reader, fields, &made->tuple);
 		break;
 	case PT_REC_TW_END:
-		make_tw_end(reader, fields);
+		make_tw_end(fields, &made->tw_end);
 		break;
 	case PT_REC_CLOSED:
 	case PT_REC_RELEASE:
 	case PT_REC_EMPTY:
 		break;
 	default:
-		make_journal(reader, fields);
+		make_journal(reader, fields, &made->journal);
 	}
 	return decode_row(head, head->size, row);
 }

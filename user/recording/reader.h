@@ -67,6 +67,8 @@ struct reader_query {
 struct reader_handler {
 	/* Each row, of the keyframe first; valid for the call. realtime_offset is its block's. */
 	int (*row)(void *data, const struct pt_rec_head *row, __u64 realtime_offset);
+	/* A row that will be handed over soon, so that memory can be fetched; NULL: of no use. */
+	void (*expect)(void *data, const struct pt_rec_head *row);
 	/*
 	 * Blocks were damaged and skipped: rows from `from` to `to` (CLOCK_BOOTTIME, ns) are
 	 * missing, count of them if that is known, else 0.

@@ -147,20 +147,42 @@ static int hand_row(struct reading *reading, const struct pt_rec_head *row,
 	return handler->row ? handler->row(handler->data, row, head->realtime_offset) : 0;
 }
 
-/* *rows: how many were handed over. Returns 0, -EBADMSG, another error or the handler's. */
-static int hand_rows(struct reading *reading, const struct block_head *head, __u64 *rows,
+/* Returns 1, 0 (there are no more behind these) or -EBADMSG. */
+static int next_rows(struct reading *reading, const struct pt_rec_head *rows[BLOCK_READER_KEPT],
+		     unsigned int *count)
+{
+	const struct reader_handler *handler = reading->handler;
+	int ret = 1;
+
+	for (*count = 0; *count < BLOCK_READER_KEPT; ++*count) {
+		ret = block_reader_next(reading->reader->block, &rows[*count]);
+		if (ret <= 0)
+			break;
+		if (handler->expect)
+			handler->expect(handler->data, rows[*count]);
+	}
+	return ret;
+}
+
+/* *handed: how many were handed over. Returns 0, -EBADMSG, another error or the handler's. */
+static int hand_rows(struct reading *reading, const struct block_head *head, __u64 *handed,
 		     bool *damaged)
 {
-	const struct pt_rec_head *row;
-	int ret;
+	const struct pt_rec_head *rows[BLOCK_READER_KEPT];
+	unsigned int count;
+	int more, ret;
 
-	for (*rows = 0; (ret = block_reader_next(reading->reader->block, &row)) > 0; ++*rows) {
-		ret = hand_row(reading, row, head);
-		if (ret)
-			return ret;
-	}
-	*damaged = ret == -EBADMSG;
-	return *damaged ? 0 : ret;
+	*handed = 0;
+	do {
+		more = next_rows(reading, rows, &count);
+		for (unsigned int i = 0; i < count; i++, ++*handed) {
+			ret = hand_row(reading, rows[i], head);
+			if (ret)
+				return ret;
+		}
+	} while (more > 0);
+	*damaged = more == -EBADMSG;
+	return *damaged ? 0 : more;
 }
 
 static int read_block(struct reading *reading, __u64 at, const struct block_head *head)
