@@ -174,6 +174,36 @@ static void test_merge(void **state)
 	histogram_free(&merged);
 }
 
+/* Counters grow as they need to, and a merge may need more than both had. */
+static void test_counters_grow(void **state)
+{
+	struct histogram one = { 0 }, both = { 0 };
+	struct histogram_bucket bucket = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 200; i++)
+		assert_int_equal(histogram_add(&one, 5), 0);
+	assert_int_equal(histogram_add(&one, 1000), 0);
+	for (__u64 count = 200; count < 1ULL << 34; count *= 2) {
+		assert_int_equal(histogram_merge(&both, &one), 0);
+		assert_int_equal(histogram_merge(&one, &both), 0);
+		histogram_free(&both);
+	}
+	assert_true(histogram_next(&one, &bucket));
+	assert_int_equal(bucket.low, 5);
+	assert_int_equal(bucket.count, one.count / 201 * 200);
+	assert_true(histogram_next(&one, &bucket));
+	assert_int_equal(bucket.count, one.count / 201);
+	assert_true(one.count > 1ULL << 34);
+	for (int i = 0; i < 70000; i++)
+		assert_int_equal(histogram_add(&both, 7), 0);
+	bucket = (struct histogram_bucket){ 0 };
+	assert_true(histogram_next(&both, &bucket));
+	assert_int_equal(bucket.count, 70000);
+	histogram_free(&one);
+	histogram_free(&both);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +213,7 @@ int main(void)
 		cmocka_unit_test(test_buckets),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_merge),
+		cmocka_unit_test(test_counters_grow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

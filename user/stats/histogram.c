@@ -8,14 +8,13 @@
 #include "user/event/event.h"
 
 #define BUCKET_BITS 3
-#define PAGE_SIZE sizeof(*((struct histogram *)NULL)->pages)
 
 _Static_assert(HISTOGRAM_BUCKETS == 1 << BUCKET_BITS, "buckets of an octave");
 _Static_assert(HISTOGRAM_OCTAVES == 64 - BUCKET_BITS + 1, "an octave for every value");
 
 void histogram_free(struct histogram *histogram)
 {
-	free(histogram->pages);
+	free(histogram->counters);
 	*histogram = (struct histogram){ 0 };
 }
 
@@ -35,32 +34,115 @@ static unsigned int place_of(const struct histogram *histogram, unsigned int oct
 	return __builtin_popcountll(histogram->octaves & ((1ULL << octave) - 1));
 }
 
+static unsigned int pages_of(const struct histogram *histogram)
+{
+	return __builtin_popcountll(histogram->octaves);
+}
+
+/* ---- counters ------------------------------------------------------------------ */
+
+static __u64 get(const struct histogram *histogram, unsigned int number)
+{
+	switch (histogram->width) {
+	case 0:
+		return ((const __u8 *)histogram->counters)[number];
+	case 1:
+		return ((const __u16 *)histogram->counters)[number];
+	case 2:
+		return ((const __u32 *)histogram->counters)[number];
+	default:
+		return ((const __u64 *)histogram->counters)[number];
+	}
+}
+
+/* Of a value that the width has room for. */
+static void set(struct histogram *histogram, unsigned int number, __u64 value)
+{
+	switch (histogram->width) {
+	case 0:
+		((__u8 *)histogram->counters)[number] = (__u8)value;
+		break;
+	case 1:
+		((__u16 *)histogram->counters)[number] = (__u16)value;
+		break;
+	case 2:
+		((__u32 *)histogram->counters)[number] = (__u32)value;
+		break;
+	default:
+		((__u64 *)histogram->counters)[number] = value;
+	}
+}
+
+static bool has_room(const struct histogram *histogram, __u64 value)
+{
+	return histogram->width == 3 || !(value >> (8U << histogram->width));
+}
+
+static int widen(struct histogram *histogram)
+{
+	unsigned int count = pages_of(histogram) * HISTOGRAM_BUCKETS;
+	struct histogram wide = { .width = histogram->width + 1 };
+
+	wide.counters = malloc((size_t)count << wide.width);
+	if (!wide.counters)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < count; i++)
+		set(&wide, i, get(histogram, i));
+	free(histogram->counters);
+	histogram->counters = wide.counters;
+	histogram->width = wide.width;
+	return 0;
+}
+
+static int make_room(struct histogram *histogram, __u64 value)
+{
+	int err = 0;
+
+	while (!err && !has_room(histogram, value))
+		err = widen(histogram);
+	return err;
+}
+
 static int add_octave(struct histogram *histogram, unsigned int octave)
 {
-	unsigned int pages = __builtin_popcountll(histogram->octaves);
-	unsigned int place = place_of(histogram, octave);
-	void *grown = realloc(histogram->pages, (pages + 1) * PAGE_SIZE);
+	unsigned int pages = pages_of(histogram), place = place_of(histogram, octave);
+	size_t size = (size_t)HISTOGRAM_BUCKETS << histogram->width;
+	char *grown = realloc(histogram->counters, (pages + 1) * size);
 
 	if (!grown)
 		return -ENOMEM;
-	histogram->pages = grown;
-	memmove(histogram->pages[place + 1], histogram->pages[place], (pages - place) * PAGE_SIZE);
-	memset(histogram->pages[place], 0, PAGE_SIZE);
+	histogram->counters = grown;
+	grown += place * size;
+	memmove(grown + size, grown, (pages - place) * size);
+	memset(grown, 0, size);
 	histogram->octaves |= 1ULL << octave;
 	return 0;
 }
 
+/* ---- values -------------------------------------------------------------------- */
+
+static unsigned int number_of(const struct histogram *histogram, unsigned int octave,
+			      unsigned int bucket)
+{
+	return place_of(histogram, octave) * HISTOGRAM_BUCKETS + bucket;
+}
+
 int histogram_add(struct histogram *histogram, __u64 value)
 {
-	unsigned int octave = octave_of(value);
+	unsigned int octave = octave_of(value), number;
+	__u64 count;
+	int err = 0;
 
-	if (!(histogram->octaves >> octave & 1)) {
-		int err = add_octave(histogram, octave);
-
-		if (err)
-			return err;
-	}
-	histogram->pages[place_of(histogram, octave)][bucket_of(value, octave)]++;
+	if (!(histogram->octaves >> octave & 1))
+		err = add_octave(histogram, octave);
+	if (err)
+		return err;
+	number = number_of(histogram, octave, bucket_of(value, octave));
+	count = get(histogram, number) + 1;
+	err = make_room(histogram, count);
+	if (err)
+		return err;
+	set(histogram, number, count);
 	if (!histogram->count || value < histogram->min)
 		histogram->min = value;
 	if (!histogram->count || value > histogram->max)
@@ -70,25 +152,40 @@ int histogram_add(struct histogram *histogram, __u64 value)
 	return 0;
 }
 
+/* Octaves and width for all that from has. */
+static int make_room_for(struct histogram *to, const struct histogram *from)
+{
+	int err = 0;
+
+	for (unsigned int octave = 0; octave < HISTOGRAM_OCTAVES && !err; octave++)
+		if ((from->octaves & ~to->octaves) >> octave & 1)
+			err = add_octave(to, octave);
+	for (unsigned int octave = 0; octave < HISTOGRAM_OCTAVES && !err; octave++)
+		for (unsigned int i = 0; i < HISTOGRAM_BUCKETS && !err; i++)
+			if (from->octaves >> octave & 1)
+				err = make_room(to, get(to, number_of(to, octave, i)) +
+							    get(from, number_of(from, octave, i)));
+	return err;
+}
+
 int histogram_merge(struct histogram *to, const struct histogram *from)
 {
-	unsigned int octave, page = 0;
+	int err;
 
 	if (!from->count)
 		return 0;
 	/* all memory first, so that there is no half of it */
-	for (octave = 0; octave < HISTOGRAM_OCTAVES; octave++)
-		if ((from->octaves & ~to->octaves) >> octave & 1 && add_octave(to, octave))
-			return -ENOMEM;
-	for (octave = 0; octave < HISTOGRAM_OCTAVES; octave++) {
-		__u64 *counts;
+	err = make_room_for(to, from);
+	if (err)
+		return err;
+	for (unsigned int octave = 0; octave < HISTOGRAM_OCTAVES; octave++) {
+		for (unsigned int i = 0; i < HISTOGRAM_BUCKETS; i++) {
+			unsigned int number = number_of(to, octave, i);
 
-		if (!(from->octaves >> octave & 1))
-			continue;
-		counts = to->pages[place_of(to, octave)];
-		for (unsigned int i = 0; i < HISTOGRAM_BUCKETS; i++)
-			counts[i] += from->pages[page][i];
-		page++;
+			if (from->octaves >> octave & 1)
+				set(to, number,
+				    get(to, number) + get(from, number_of(from, octave, i)));
+		}
 	}
 	if (!to->count || from->min < to->min)
 		to->min = from->min;
@@ -110,7 +207,7 @@ bool histogram_next(const struct histogram *histogram, struct histogram_bucket *
 			bucket->next |= HISTOGRAM_BUCKETS - 1;
 			continue;
 		}
-		bucket->count = histogram->pages[place_of(histogram, octave)][number];
+		bucket->count = get(histogram, number_of(histogram, octave, number));
 		if (!bucket->count)
 			continue;
 		bucket->low = (__u64)(octave ? HISTOGRAM_BUCKETS + number : number) << shift;

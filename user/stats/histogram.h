@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * How values of 64 bits are spread, in little memory: eight buckets for each
- * power of two, of which only the powers that occur have memory (64 bytes each).
+ * power of two, of which only the powers that occur have memory: 8 bytes each, until
+ * a bucket has more than 255.
  *
  * Count, sum, least and greatest are exact. Every other value is told by the
  * middle of its bucket, so it is off by at most 1/16 (6.25 %); below 16, and
@@ -23,10 +24,11 @@ typedef unsigned __int128 histogram_sum;
 /* Zeroed: empty. Read count and sum freely, the rest is private to histogram.{c,h}. */
 struct histogram {
 	__u64 count;
-	__u64 octaves; /* bit n: octave n has a page */
+	__u64 octaves : HISTOGRAM_OCTAVES; /* bit n: octave n has a page */
+	__u64 width : 2;		   /* a counter has 1 << width bytes */
 	histogram_sum sum;
-	__u64 min, max;			   /* without meaning while count is 0 */
-	__u64 (*pages)[HISTOGRAM_BUCKETS]; /* one an octave, in their order */
+	__u64 min, max; /* without meaning while count is 0 */
+	void *counters; /* a page of HISTOGRAM_BUCKETS an octave, in their order */
 };
 
 void histogram_free(struct histogram *histogram);
