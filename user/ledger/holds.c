@@ -53,21 +53,22 @@ static int space_add_first(struct holds *holds, struct space *space)
 	spaces[holds->spaces_count] = space;
 	if (index_add(&holds->spaces_index, space_hash(&space->id), holds->spaces_count))
 		return -ENOMEM;
-	holds->last_space = holds->spaces_count++;
+	holds->spaces_count++;
 	return 0;
 }
 
 /* The first of the namespace's and protocol's spaces; NULL if there is none. */
 static struct space *space_first(struct holds *holds, const struct pt_space *id)
 {
+	__u32 *recent = &holds->recent[(id->netns ^ id->proto) & (SPACES_RECENT - 1)];
 	__u32 entry;
 
-	if (holds->spaces_count && pt_space_is_same(&holds->spaces[holds->last_space]->id, id))
-		return holds->spaces[holds->last_space];
+	if (*recent < holds->spaces_count && pt_space_is_same(&holds->spaces[*recent]->id, id))
+		return holds->spaces[*recent];
 	entry = index_find(&holds->spaces_index, space_hash(id), space_matches, holds->spaces, id);
 	if (entry == INDEX_NONE)
 		return NULL;
-	holds->last_space = entry;
+	*recent = entry;
 	return holds->spaces[entry];
 }
 

@@ -11,6 +11,7 @@
 #include "user/event/event.h"
 
 #define PORTS_PER_PAGE 256
+#define SPACES_RECENT 64 /* a power of two */
 
 /* A TIME_WAIT that one hold's socket left behind. */
 struct tw {
@@ -58,7 +59,7 @@ struct holds {
 	struct pool tws;
 	struct space **spaces; /* one a namespace and protocol, the others behind it */
 	__u32 spaces_count;
-	__u32 last_space;
+	__u32 recent[SPACES_RECENT]; /* of spaces, those asked for lately */
 	struct index spaces_index;
 };
 

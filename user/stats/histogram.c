@@ -28,15 +28,24 @@ static unsigned int bucket_of(__u64 value, unsigned int octave)
 	return (octave ? value >> (octave - 1) : value) % HISTOGRAM_BUCKETS;
 }
 
+/* Without an instruction for it gcc calls a function, which takes longer than this. */
+static inline unsigned int bits_of(__u64 word)
+{
+	word -= word >> 1 & 0x5555555555555555ULL;
+	word = (word & 0x3333333333333333ULL) + (word >> 2 & 0x3333333333333333ULL);
+	word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
+	return (unsigned int)(word * 0x0101010101010101ULL >> 56);
+}
+
 /* How many pages there are before the octave's. */
 static unsigned int place_of(const struct histogram *histogram, unsigned int octave)
 {
-	return __builtin_popcountll(histogram->octaves & ((1ULL << octave) - 1));
+	return bits_of(histogram->octaves & ((1ULL << octave) - 1));
 }
 
 static unsigned int pages_of(const struct histogram *histogram)
 {
-	return __builtin_popcountll(histogram->octaves);
+	return bits_of(histogram->octaves);
 }
 
 /* ---- counters ------------------------------------------------------------------ */
@@ -139,7 +148,8 @@ int histogram_add(struct histogram *histogram, __u64 value)
 		return err;
 	number = number_of(histogram, octave, bucket_of(value, octave));
 	count = get(histogram, number) + 1;
-	err = make_room(histogram, count);
+	if (!has_room(histogram, count))
+		err = widen(histogram);
 	if (err)
 		return err;
 	set(histogram, number, count);
