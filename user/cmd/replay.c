@@ -34,16 +34,21 @@ static enum exit_status make_sink(struct replay *replay)
 	return STATUS_ERROR;
 }
 
-/* From the first moment that was asked for, or that there is, to the last. */
+/* The last moment that was asked for, or that there is. */
+static __u64 span_end(const struct replay *replay)
+{
+	__u64 end = recorded_end(&replay->recorded);
+
+	return replay->options->until_ns < end ? replay->options->until_ns : end;
+}
+
+/* To there from the first one. */
 static __u64 span(const struct replay *replay)
 {
-	const struct options *options = replay->options;
-	const struct reader *reader = replay->recorded.reader;
-	__u64 from = reader_segment(reader, 0)->first_wall;
-	__u64 to = reader_segment(reader, reader_segments(reader) - 1)->last_wall;
+	__u64 from = reader_segment(replay->recorded.reader, 0)->first_wall;
+	__u64 since = replay->options->since_ns, to = span_end(replay);
 
-	from = options->since_ns > from ? options->since_ns : from;
-	to = options->until_ns < to ? options->until_ns : to;
+	from = since > from ? since : from;
 	return to > from ? to - from : 0;
 }
 
@@ -52,7 +57,8 @@ static void summarize(struct replay *replay)
 	struct summary summary = {
 		.totals = pipeline_totals(replay->recorded.pipeline),
 		.counts = pipeline_counts(replay->recorded.pipeline),
-		.ts = replay->options->now_ns,
+		/* not now: whoever replays it again gets the same */
+		.ts = span_end(replay),
 		.duration_ns = span(replay),
 	};
 	struct out err;
