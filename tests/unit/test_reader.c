@@ -415,6 +415,43 @@ static void test_find(void **state)
 	rig_end(&rig);
 }
 
+/* Closed, it tells what there was until then; cut off, no more than its last row. */
+static void check_end(bool footer, __u64 wanted)
+{
+	struct rig rig;
+	struct image image;
+	struct seen seen;
+	char path[512];
+
+	record_blocks(&rig, &image, footer);
+	mkdir(rig.dir, 0700);
+	store(rig.path, image.bytes, image.size);
+	seen_open(&seen, rig.path);
+	assert_int_equal(reader_segment(seen.reader, 0)->complete, footer);
+	assert_int_equal(reader_segment(seen.reader, 0)->end_wall, wanted);
+	seen_close(&seen);
+	/* behind another one it is not found by the file's end */
+	snprintf(path, sizeof(path), "%s/two", rig.dir);
+	image.bytes = realloc(image.bytes, 2 * image.size);
+	assert_non_null(image.bytes);
+	memcpy(image.bytes + image.size, image.bytes, image.size);
+	store(path, image.bytes, 2 * image.size);
+	seen_open(&seen, path);
+	assert_int_equal(reader_segments(seen.reader), 2);
+	for (unsigned int i = 0; i < 2; i++)
+		assert_int_equal(reader_segment(seen.reader, i)->end_wall, wanted);
+	seen_close(&seen);
+	unlink(path);
+	end_image(&rig, &image);
+}
+
+static void test_end(void **state)
+{
+	(void)state;
+	check_end(true, WALL_BEGIN + BLOCKS * SEC);
+	check_end(false, WALL_BEGIN + BLOCKS * EACH - 1);
+}
+
 /* The recorder may delete what is too old while it is read. */
 static void test_a_file_that_vanishes(void **state)
 {
@@ -518,6 +555,7 @@ int main(void)
 		cmocka_unit_test(test_one_port),
 		cmocka_unit_test(test_until),
 		cmocka_unit_test(test_find),
+		cmocka_unit_test(test_end),
 		cmocka_unit_test(test_a_file_that_vanishes),
 		cmocka_unit_test(test_order_of_runs),
 		cmocka_unit_test(test_cgroup_paths),

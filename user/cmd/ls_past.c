@@ -93,7 +93,7 @@ static __u64 moment(const struct ls_past *ls)
 
 	if (ls->options->at_ns != PT_UNKNOWN)
 		return ls->options->at_ns;
-	return reader_segment(reader, reader_segments(reader) - 1)->last_wall;
+	return reader_segment(reader, reader_segments(reader) - 1)->end_wall;
 }
 
 enum exit_status command_ls_past(struct options *options)

@@ -352,7 +352,6 @@ static enum exit_status finish(struct record *record, int run_error)
 	enum exit_status status;
 	__u64 dropped = 0;
 
-	tell_alive(record, record->session.end);
 	if (!record->error)
 		record->error = recorder_tick(record->recorder);
 	counts = recorder_counts(record->recorder);

@@ -7,7 +7,8 @@
 
 #include "user/base/format.h"
 
-#define WRITTEN_AFTER_NS 2000000000ULL
+/* A recorder writes within a second, unless it is hindered: what is younger may still come. */
+#define PENDING_NS 2000000000ULL
 
 const char *recorded_time(__u64 wall, char text[RECORDED_TIME_LEN])
 {
@@ -254,7 +255,7 @@ static void tell_apart(struct recorded *recorded, const struct reader_segment *b
 		       const struct reader_segment *segment)
 {
 	const struct recorded_gap gap = {
-		.from = before->last_wall,
+		.from = before->end_wall,
 		.to = segment->first_wall,
 		.why = why_apart(before, segment),
 		.booted = strcmp(before->boot, segment->boot),
@@ -318,9 +319,9 @@ int recorded_play_to(struct recorded *recorded, const struct port_set *ports, __
  */
 static __u64 end_of(const struct reader_segment *segment, __u64 now)
 {
-	__u64 written = segment->is_current ? now - WRITTEN_AFTER_NS : 0;
+	__u64 written = now - PENDING_NS;
 
-	return written > segment->last_wall ? written : segment->last_wall;
+	return segment->is_current && written > segment->end_wall ? written : segment->end_wall;
 }
 
 __u64 recorded_end(const struct recorded *recorded)
@@ -347,7 +348,7 @@ bool recorded_knows(const struct recorded *recorded, __u64 wall, struct recorded
 	if (wall <= end_of(segment, recorded->options->now_ns) || (next && next->contiguous))
 		return true;
 	*gap = (struct recorded_gap){
-		.from = segment->last_wall,
+		.from = end_of(segment, recorded->options->now_ns),
 		.to = next ? next->first_wall : PT_UNKNOWN,
 		.why = next ? why_apart(segment, next) : "the recording ends before",
 	};

@@ -48,7 +48,12 @@ struct reader_segment {
 	__u64 dropped; /* rows lost between the segment before and this one, the disk being full */
 	__u64 first_ts, last_ts;     /* CLOCK_BOOTTIME, ns; of its beginning and of its last row */
 	__u64 first_wall, last_wall; /* CLOCK_REALTIME, ns */
-	const char *boot;	     /* id */
+	/*
+	 * Up to there nothing else happened: when it got its footer; last_wall without
+	 * one, since what a recorder has not written when it is killed is gone.
+	 */
+	__u64 end_wall;
+	const char *boot; /* id */
 	const char *host;
 	const char *kernel;  /* release */
 	const char *version; /* porttrace's */

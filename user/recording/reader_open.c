@@ -48,6 +48,7 @@ static struct reader_segment describe(const struct scan_segment *from, const cha
 		.last_ts = from->last_ts,
 		.first_wall = from->first_wall,
 		.last_wall = from->last_wall,
+		.end_wall = from->end_wall,
 		.boot = from->document.boot,
 		.host = from->document.host,
 		.kernel = from->document.kernel,
@@ -274,6 +275,9 @@ static void set_order(struct reader *reader)
 			continue;
 		/* only the last of a run is written */
 		before->public.is_current = false;
+		/* its footer was written when there was room again */
+		if (segment->public.dropped)
+			before->public.end_wall = before->public.last_wall;
 		segment->public.contiguous = segment->document.continues &&
 					     before->public.complete &&
 					     segment->document.index == before->document.index + 1;

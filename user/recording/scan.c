@@ -69,7 +69,7 @@ static int by_footer(const struct scan *scan)
 {
 	struct footer footer = { 0 };
 	struct scan_segment segment = { .complete = true };
-	struct block_head head = { 0 };
+	struct block_head head = { 0 }, end = { 0 };
 	__u64 at;
 	int ret = block_file_footer(scan->file, &at, &footer);
 
@@ -81,11 +81,13 @@ static int by_footer(const struct scan *scan)
 	segment.last_ts = footer.last_ts;
 	segment.last_wall = footer.last_wall;
 	ret = footer.size == at && !block_file_head(scan->file, 0, &head) &&
-	      head.type == FORMAT_SEGMENT && head.first_ts == footer.first_ts;
+	      head.type == FORMAT_SEGMENT && head.first_ts == footer.first_ts &&
+	      !block_file_head(scan->file, at, &end);
 	footer_free(&footer);
 	if (!ret || read_document(scan->file, 0, &head, &segment.document))
 		return 0;
 	segment.first_wall = head.first_ts + head.realtime_offset;
+	segment.end_wall = end.first_ts + end.realtime_offset;
 	ret = hand_over(scan, &segment);
 	return ret ? ret : 1;
 }
@@ -167,6 +169,8 @@ static int end_segment(struct scanning *walk, bool at_end)
 			      walk->damage_at);
 	walk->damage = 0;
 	err = at_end ? drop_torn_block(walk) : 0;
+	if (!walk->segment.complete)
+		walk->segment.end_wall = walk->segment.last_wall;
 	walk->segment.growing = at_end && !walk->segment.complete && is_growing(walk);
 	walk->inside = false;
 	if (err)
@@ -239,6 +243,7 @@ static int take_block(struct scanning *walk, __u64 at, const struct block_head *
 	if (head->type != FORMAT_FOOTER)
 		return 0;
 	walk->segment.complete = true;
+	walk->segment.end_wall = head->first_ts + head->realtime_offset;
 	return end_segment(walk, false);
 }
 

@@ -18,6 +18,7 @@ struct scan_segment {
 	__u64 rows;   /* of EVENTS blocks */
 	__u64 first_ts, last_ts;
 	__u64 first_wall, last_wall;
+	__u64 end_wall; /* of the footer; last_wall without one */
 	struct document document;
 };
 
