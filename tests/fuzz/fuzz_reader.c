@@ -62,7 +62,7 @@ static void take_problem(void *data, const char *text)
 static void read_segments(struct reader *reader)
 {
 	struct ledger *ledger = ledger_new(take_event, NULL);
-	const struct reader_handler handler = { take_row, take_gap, ledger };
+	const struct reader_handler handler = { .row = take_row, .gap = take_gap, .data = ledger };
 	struct port_set ports = { 0 };
 
 	port_set_add(&ports, 60609);

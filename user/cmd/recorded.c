@@ -270,7 +270,9 @@ static int play_segment(struct recorded *recorded, unsigned int number, bool fir
 			const struct reader_query *query)
 {
 	const struct reader_segment *segment = reader_segment(recorded->reader, number);
-	const struct reader_handler handler = { on_row, on_expect, on_damage, recorded };
+	const struct reader_handler handler = {
+		.row = on_row, .expect = on_expect, .gap = on_damage, .data = recorded
+	};
 	bool fresh = first || !segment->contiguous || recorded->again;
 
 	if (!first && fresh)
