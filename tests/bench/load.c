@@ -35,6 +35,7 @@ struct load {
 	int server; /* a listener, or a UDP socket that receives */
 	struct sockaddr_in addr;
 	const char *tracer; /* pid, or NULL */
+	long long catch_up_ns;
 };
 
 struct mode {
@@ -231,7 +232,7 @@ static struct cost run_round(const struct load *load, const struct mode *mode, i
 		mode->connection(load);
 	took = now_ns() - begin;
 	tracer_then = tracer_ns(load);
-	rest(CATCH_UP_NS);
+	rest(load->catch_up_ns);
 	tracer_rest = tracer_ns(load) - tracer_then;
 	rest(mode->rest_ns);
 	return (struct cost){ (took + tracer_rest) / count,
@@ -248,14 +249,15 @@ static int compare(const void *a, const void *b)
 int main(int argc, char **argv)
 {
 	const struct mode *mode = argc > 3 ? mode_find(argv[1]) : NULL;
-	struct load load = { .tracer = argc > 4 ? argv[4] : NULL };
+	struct load load = { .tracer = argc > 4 ? argv[4] : NULL,
+			     .catch_up_ns = argc > 5 ? atoi(argv[5]) * 1000000LL : CATCH_UP_NS };
 	struct cost costs[ROUNDS_MAX];
 	int count, rounds, warm_up;
 
 	if (!mode || (count = atoi(argv[2])) <= 0 || (rounds = atoi(argv[3])) <= 0 ||
 	    rounds > ROUNDS_MAX) {
-		fprintf(stderr,
-			"Usage: load rst|time_wait|udp|refused COUNT ROUNDS [TRACER-PID]\n");
+		fprintf(stderr, "Usage: load rst|time_wait|udp|refused COUNT ROUNDS [TRACER-PID "
+				"[CATCH-UP-MS]]\n");
 		return 2;
 	}
 	warm_up = (count + 9) / 10;
