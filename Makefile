@@ -34,7 +34,7 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 ALL_CFLAGS := -std=gnu11 $(WARN) -I. -I$(BUILD) -D_GNU_SOURCE -DPORTTRACE_VERSION='"$(VERSION)"' \
 	$(CFLAGS) $(if $(SAN),$(SANITIZE))
 LIBS := -Wl,--as-needed -lbpf -lelf -lz -lcap-ng -lzstd -lisal -lsqlite3 -ljansson -lpthread
-TEST_LIBS := -lcmocka -ljansson -lpthread -lbpf -lm
+TEST_LIBS := -Wl,--as-needed -lcmocka -ljansson -lpthread -lbpf -lsqlite3 -lm
 
 # What each package is for: docs/development.md
 BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libcap-ng-dev \

@@ -320,6 +320,15 @@ void tracer_wait_stdout(struct tracer *tracer, const char *what)
 			live_fail("stdout never had '%s'", what);
 }
 
+void tracer_wait_stderr(struct tracer *tracer, const char *what)
+{
+	uint64_t deadline = deadline_in(EVENT_MS);
+
+	while (!strstr(tracer->err_text.bytes, what))
+		if (!tracer_read(tracer, deadline))
+			live_fail("stderr never had '%s', but:\n%s", what, tracer->err_text.bytes);
+}
+
 void tracer_scope(struct tracer *tracer, ino_t netns)
 {
 	tracer->netns = netns;
@@ -371,6 +380,14 @@ static bool fits(const json_t *event, const char *pattern, char *miss)
 		*value = '=';
 	}
 	return true;
+}
+
+bool event_fits(const json_t *event, const char *pattern)
+{
+	char miss[PATTERN_MAX];
+
+	must_be(strlen(pattern) < sizeof(miss));
+	return fits(event, pattern, miss);
 }
 
 static void format_pattern(char pattern[PATTERN_MAX], const char *fmt, va_list args)

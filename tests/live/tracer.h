@@ -23,6 +23,7 @@ enum {
 	STATUS_ERROR = 1,
 	STATUS_USAGE = 2,
 	STATUS_LOST = 3,
+	STATUS_NOT_KNOWN = 4,
 	STATUS_REFUSED = 5,
 	STATUS_AUDIT = 6,
 };
@@ -78,8 +79,9 @@ void tracer_free_all(size_t keep);
 const char *tracer_stderr(const struct tracer *tracer);
 const char *tracer_stdout(const struct tracer *tracer); /* text only */
 size_t tracer_lines(const char *text);
-/* Waits until stdout, which is text, holds what. */
+/* Waits until stdout, which is text, or stderr holds what. */
 void tracer_wait_stdout(struct tracer *tracer, const char *what);
+void tracer_wait_stderr(struct tracer *tracer, const char *what);
 
 /*
  * From here on only events of this network namespace are looked at (0: of
@@ -109,6 +111,7 @@ int tracer_count(struct tracer *tracer, const char *pattern, ...)
  */
 void tracer_sync(struct tracer *tracer);
 
+bool event_fits(const json_t *event, const char *pattern);
 /* Fails the test unless the event fits; says which field does not. */
 void event_check(json_t *event, const char *pattern, ...) __attribute__((format(printf, 2, 3)));
 /* A number of an event, which must be there. */
