@@ -116,7 +116,7 @@ build/fuzz/%.o: %.c Makefile
 $(FUZZ_TARGETS): build/fuzz/%: build/fuzz/tests/fuzz/%.o $(FUZZ_OBJECTS)
 	$(call say,LD,$@)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer $^ -o $@ $(LDFLAGS) $(LIBS) -lm
 
-$(BUILD)/tests/demo/workload: tests/demo/workload.c
+$(BUILD)/tests/demo/%: tests/demo/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) -std=gnu11 $(WARN) -D_GNU_SOURCE -O2 -static $< -o $@
 
