@@ -148,7 +148,7 @@ static void check(write_fn write, struct report *report, const char *key, size_t
 
 #define HEAD \
 	"2026-11-21 14:02:00 to 15:02:00 (1h00m): 3 refusals (2 EADDRNOTAVAIL, 1 EADDRINUSE), 4 allocations, 2 frees.\n" \
-	"Most held at once: 3 (2 in TIME-WAIT) at 2026-11-21 14:05:20; at the end: 2 (1 in TIME-WAIT).\n\n"
+	"Most held at once: 3 (2 in TIME-WAIT) at 2026-11-21 14:05:25; at the end: 2 (1 in TIME-WAIT).\n\n"
 #define LEGEND \
 	"(HELD at the end, MOST at once, TW of these in TIME-WAIT; P50, P99 (within 7 %), LONGEST: how long;\n" \
 	"TW%: of that time in TIME-WAIT; REUSED: from a port's becoming free to its next allocation, median)\n"
@@ -296,11 +296,11 @@ static void test_csv(void **state)
 	(void)state;
 	check(report_write_csv, scene(REPORT_BY_PROCESS), "fails", 0,
 		"by,pid,comm,kernel,uid," CSV_NUMBERS "\n"
-		"process,4242,\"envoy\",false,101,2,2,0,0,0,3,1,2,1,2,1,2026-11-21T14:03:11.000000000Z,4000000000,4000000000,4000000000,0.500,1,100000000,100000000\n"
-		"process,97,\"curl\",false,1000,1,0,1,0,0,1,1,0,0,1,1,2026-11-21T14:05:20.000000000Z,5000000000,5000000000,5000000000,0.000,1,100000000,100000000\n");
+		"process,4242,\"envoy\",false,101,2,2,0,0,0,3,1,2,1,2,1,2026-11-21T14:03:12.000000000Z,4000000000,4000000000,4000000000,0.500,1,100000000,100000000\n"
+		"process,97,\"curl\",false,1000,1,0,1,0,0,1,1,0,0,1,1,2026-11-21T14:05:25.000000000Z,5000000000,5000000000,5000000000,0.000,1,100000000,100000000\n");
 	check(report_write_csv, scene(REPORT_BY_REMOTE), "fails", 0,
 		"by,raddr,rport," CSV_NUMBERS "\n"
-		"remote,10.96.4.7,443,2,2,0,0,0,4,2,2,1,3,2,2026-11-21T14:05:20.000000000Z,4000000000,5000000000,5000000000,0.222,2,100000000,100000000\n"
+		"remote,10.96.4.7,443,2,2,0,0,0,4,2,2,1,3,2,2026-11-21T14:05:25.000000000Z,4000000000,5000000000,5000000000,0.222,2,100000000,100000000\n"
 		"remote,,,1,0,1,0,0,0,0,0,0,0,0,,,,,,0,,\n");
 	tell_fail(report, &hostile, 80, EACCES, SECOND);
 	report_end(report, BASE + 86400 * SECOND);

@@ -116,8 +116,8 @@ bool past_is_known(const struct recorded *recorded, __u64 wall)
 		complain("who held what at %s is not known: the recording begins at %s", at,
 			 recorded_time(gap.to, to));
 	else if (gap.to == PT_UNKNOWN)
-		complain("who held what at %s is not known: the recording ends at %s", at,
-			 recorded_time(gap.from, from));
+		complain("who held what at %s is not known: the recording ends at %s%s", at,
+			 recorded_time(gap.from, from), gap.why);
 	else
 		complain("who held what at %s is not known: %s from %s to %s", at, gap.why,
 			 recorded_time(gap.from, from), recorded_time(gap.to, to));

@@ -7,9 +7,6 @@
 
 #include "user/base/format.h"
 
-/* A recorder writes within a second, unless it is hindered: what is younger may still come. */
-#define PENDING_NS 2000000000ULL
-
 const char *recorded_time(__u64 wall, char text[RECORDED_TIME_LEN])
 {
 	struct format_time cache = { 0 };
@@ -315,23 +312,12 @@ int recorded_play_to(struct recorded *recorded, const struct port_set *ports, __
 
 /* ---- what is known ---------------------------------------------------------------- */
 
-/*
- * The end of what a segment tells. Of one that is being written, what is older than a
- * second is in the file.
- */
-static __u64 end_of(const struct reader_segment *segment, __u64 now)
-{
-	__u64 written = now - PENDING_NS;
-
-	return segment->is_current && written > segment->end_wall ? written : segment->end_wall;
-}
-
 __u64 recorded_end(const struct recorded *recorded)
 {
 	const struct reader *reader = recorded->reader;
 	const struct reader_segment *last = reader_segment(reader, reader_segments(reader) - 1);
 
-	return end_of(last, recorded->options->now_ns);
+	return last->end_wall;
 }
 
 bool recorded_knows(const struct recorded *recorded, __u64 wall, struct recorded_gap *gap)
@@ -347,12 +333,14 @@ bool recorded_knows(const struct recorded *recorded, __u64 wall, struct recorded
 	next = number + 1 < reader_segments(recorded->reader)
 		       ? reader_segment(recorded->reader, number + 1)
 		       : NULL;
-	if (wall <= end_of(segment, recorded->options->now_ns) || (next && next->contiguous))
+	if (wall <= segment->end_wall || (next && next->contiguous))
 		return true;
 	*gap = (struct recorded_gap){
-		.from = end_of(segment, recorded->options->now_ns),
+		.from = segment->end_wall,
 		.to = next ? next->first_wall : PT_UNKNOWN,
-		.why = next ? why_apart(segment, next) : "the recording ends before",
+		.why = next		     ? why_apart(segment, next)
+		       : segment->is_current ? " so far"
+					     : "",
 	};
 	return false;
 }

@@ -12,7 +12,7 @@
 /* A span of which nothing is known. Times are CLOCK_REALTIME, ns. */
 struct recorded_gap {
 	__u64 from, to;
-	const char *why; /* in words */
+	const char *why; /* in words; if to is PT_UNKNOWN, " so far" of one that goes on */
 	bool booted;	 /* the host was booted meanwhile */
 };
 

@@ -291,6 +291,7 @@ static void note_most(struct report_count *count, __u64 wall)
 		count->held_max_time_wait = count->time_wait_now;
 	} else if (count->held_now == count->held_max &&
 		   count->time_wait_now > count->held_max_time_wait) {
+		count->held_max_at = wall;
 		count->held_max_time_wait = count->time_wait_now;
 	}
 }

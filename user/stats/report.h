@@ -52,7 +52,7 @@ struct report_count {
 	__u64 held_max;	     /* most held at once */
 	/* Of these, in TIME_WAIT; the most of them, if so many were held several times. */
 	__u64 held_max_time_wait;
-	__u64 held_max_at; /* CLOCK_REALTIME, ns: first so many; no meaning if held_max is 0 */
+	__u64 held_max_at; /* CLOCK_REALTIME, ns: first so; no meaning if held_max is 0 */
 	__u64 allocs;	   /* found holds (snapshot, accept) are held, but not allocated */
 	__u64 frees;
 	__u64 fails;
