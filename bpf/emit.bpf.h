@@ -154,9 +154,16 @@ static __always_inline void emit_alloc(struct sock *sk, struct port_facts facts)
 
 static __always_inline void emit_fail(struct sock *sk, struct port_facts facts)
 {
-	if (facts.flags & PT_F_ROLLBACK)
+	__u64 id;
+
+	if (!enabled)
+		return;
+	id = sock_id_make(sk);
+	if (facts.flags & PT_F_ROLLBACK) {
 		owners_add(&sk->__sk_common, facts.port, -1);
-	emit_port(PT_REC_FAIL, sk, sock_id_make(sk), facts);
+		*last_told(id) = told_release(sk, id, facts.port);
+	}
+	emit_port(PT_REC_FAIL, sk, id, facts);
 }
 
 static __always_inline void emit_head(enum pt_kind kind, struct sock *sk, __u64 id, __u8 proto,
@@ -179,7 +186,7 @@ static __always_inline void emit_head(enum pt_kind kind, struct sock *sk, __u64 
 static __always_inline void emit_release_of(struct sock *sk, __u64 id, __u8 proto, __u16 port)
 {
 	*last_told(id) = told_release(sk, id, port);
-	if (proto == IPPROTO_TCP && port)
+	if (proto == IPPROTO_TCP)
 		owners_add(&sk->__sk_common, port, -1);
 	emit_head(PT_REC_RELEASE, sk, id, proto, port);
 }
@@ -193,17 +200,18 @@ static __always_inline void emit_release(struct sock *sk, __u64 id, __u8 proto)
 }
 
 /*
- * The same of a socket that has no port any more: of the one it had, or 0 if it
- * does not know (it was disconnected): then the ledger does.
+ * The same of a socket that has no port any more: of the one it had. If it does not
+ * know (it was disconnected), of the one that was told of it last; one of which none
+ * was told, since its connect was refused, has nothing to let go.
  */
 static __always_inline void emit_release_late(struct sock *sk, __u64 id, __u8 proto)
 {
 	__u64 last = *last_told(id);
 	__u16 port = last_port(sk);
 
-	if (!enabled || last == told_release(sk, id, port))
-		return;
-	if (has_sock_cookie && !port && last >> 17 == id && last & 1)
+	if (!port && has_sock_cookie && last >> 17 == id)
+		port = (__u16)(last >> 1);
+	if (!port || !enabled || last == told_release(sk, id, port))
 		return;
 	if (port_wanted(port))
 		emit_release_of(sk, id, proto, port);

@@ -30,7 +30,7 @@ enum pt_kind {
 	PT_REC_FAIL,	  /* struct pt_rec_port: the kernel refused a port */
 	PT_REC_CONNECT,	  /* struct pt_rec_tuple: a bound socket chose its peer */
 	PT_REC_CLOSED,	  /* struct pt_rec_head: its connection is over, it holds on */
-	PT_REC_RELEASE,	  /* struct pt_rec_head: a socket lets its port go; 0: the last it got */
+	PT_REC_RELEASE,	  /* struct pt_rec_head: a socket lets its port go */
 	PT_REC_TW_BEGIN,  /* struct pt_rec_tuple: a TIME_WAIT took the port over */
 	PT_REC_TW_END,	  /* struct pt_rec_tw_end: that TIME_WAIT is gone */
 	PT_REC_EMPTY,	  /* struct pt_rec_head: nobody holds the port; sock is 0 */

@@ -79,6 +79,34 @@ static void the_third_connect_is_refused(struct scene *scene)
 	net_close(listener);
 }
 
+/* Nothing lets go where nothing was had: in an outage that would be the flood. */
+static void a_refused_connect_is_one_record(struct scene *scene)
+{
+	enum { REFUSED = 10 };
+	struct tracer *tracer = tracer_begin(true, (const char *const[]){ "--json", NULL });
+	int listener = tcp_listen(NET_V4, SERVER), holder, events;
+	long long records;
+
+	(void)scene;
+	net_range(PORT, PORT);
+	holder = tcp_connect(NET_V4, SERVER);
+	for (int i = 0; i < REFUSED; i++) {
+		int fd = net_socket(NET_V4, SOCK_STREAM);
+
+		assert_int_equal(net_try_connect(fd, NET_V4, SERVER), -EADDRNOTAVAIL);
+		net_close(fd);
+	}
+	tcp_reset(holder);
+	net_close(listener);
+	tracer_sync(tracer);
+	assert_int_equal(tracer_count(tracer, "event=fail"), REFUSED);
+	events = tracer_count(tracer, "event=alloc") + tracer_count(tracer, "event=free") + REFUSED;
+	assert_int_equal(tracer_stop(tracer), 0);
+	records = event_number(tracer_last(tracer), "attempted");
+	/* that a named port's connection is over is a record without an event */
+	assert_in_range(records, events, events + REFUSED / 2);
+}
+
 static void time_waits_refuse_a_connect(struct scene *scene)
 {
 	int listener = tcp_listen(NET_V4, SERVER), fd;
@@ -258,6 +286,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SCENE_TEST(the_third_connect_is_refused),
+		SCENE_TEST(a_refused_connect_is_one_record),
 		SCENE_TEST(time_waits_refuse_a_connect),
 		SCENE_TEST(a_connect_over_ipv6_is_refused),
 		SCENE_TEST(the_same_way_twice_is_refused),

@@ -214,8 +214,6 @@ static void tell_head(struct fixture *fixture, enum pt_kind kind)
 	if (kind != PT_REC_EMPTY)
 		rec.vrf = PT_VRF_UNKNOWN;
 	rec.flags = below(fixture, 4) ? 0 : kind == PT_REC_EMPTY ? PT_F_MISSED : PT_F_LISTENED;
-	if (kind == PT_REC_RELEASE && !below(fixture, 4))
-		rec.port = 0;
 	tell(&fixture->live, rec);
 }
 

@@ -128,38 +128,6 @@ static void test_a_socket_has_one_port(void **state)
 	assert_int_equal(ledger_counts(heard->ledger).holds, 2);
 }
 
-/* Told by its end only, when it did not know its port any more. */
-static void test_released_from_wherever_it_was(void **state)
-{
-	struct heard *heard = *state;
-	struct pt_rec_head gone = rec_release(5 * MS, SOCK);
-
-	alloc(heard, 1 * MS, SOCK, PT_VIA_CONNECT, 443);
-	gone.port = 0;
-	tell(heard, gone);
-	assert_int_equal(last(heard, 2, PT_EV_FREE)->end, PT_END_CLOSE);
-	assert_int_equal(heard->events[1].port, heard->events[0].port);
-	gone.sock = OTHER;
-	tell(heard, gone);
-	assert_int_equal(heard->count, 2);
-	/* so many others since that it is forgotten: it is looked for */
-	alloc(heard, 20 * MS, SOCK, PT_VIA_CONNECT, 443);
-	for (__u64 sock = 1000; sock < 1000 + 4 * 65536; sock++) {
-		struct pt_rec_port rec = rec_port(PT_REC_ALLOC, 20 * MS, sock, PT_VIA_FIXED, 0);
-		struct pt_rec_head ends = rec_release(20 * MS, sock);
-
-		rec.head.port = ends.port = 999;
-		tell(heard, rec);
-		tell(heard, ends);
-		heard->count = 0;
-	}
-	gone.sock = SOCK;
-	gone.ts = 40 * MS;
-	tell(heard, gone);
-	assert_int_equal(last(heard, 1, PT_EV_FREE)->sock, SOCK);
-	assert_int_equal(ledger_counts(heard->ledger).holds, 0);
-}
-
 /* Missed by all its witnesses, and told when it ends: since when it held is not known. */
 static void test_told_late(void **state)
 {
@@ -794,7 +762,6 @@ int main(void)
 		WITH_LEDGER(test_a_kernel_threads_own),
 		WITH_LEDGER(test_told_late),
 		WITH_LEDGER(test_told_late_though_it_was_told),
-		WITH_LEDGER(test_released_from_wherever_it_was),
 		WITH_LEDGER(test_a_socket_has_one_port),
 		WITH_LEDGER(test_clean_reuse_tells_the_gap_and_who),
 		WITH_LEDGER(test_time_wait_is_part_of_the_hold),

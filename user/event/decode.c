@@ -23,8 +23,8 @@ static bool head_is_sound(const struct pt_rec_head *head)
 		return false;
 	if (head->family != AF_INET && head->family != AF_INET6)
 		return false;
-	/* a refusal can be about no port in particular, a release about whichever it was */
-	return head->port || head->kind == PT_REC_FAIL || head->kind == PT_REC_RELEASE;
+	/* a refusal can be about no port in particular */
+	return head->port || head->kind == PT_REC_FAIL;
 }
 
 static bool body_is_sound(const struct pt_rec_head *head)

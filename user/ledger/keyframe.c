@@ -42,7 +42,6 @@ static void tell_state(const struct keyframe *keyframe)
 	row.numbers[PT_STATE_LAST_RECORD_TS] = ledger->last_record_ts;
 	row.numbers[PT_STATE_LAST_EVENT_TS] = ledger->last_event_ts;
 	row.numbers[PT_STATE_CERTAIN_SINCE] = ledger->certain_since;
-	row.numbers[PT_STATE_SEARCHED_AT] = ledger->searched_at;
 	keyframe->fn(keyframe->data, &row.head);
 }
 
@@ -130,7 +129,6 @@ static void take_state(struct ledger *ledger, const struct pt_rec_journal *row)
 	ledger->last_record_ts = numbers[PT_STATE_LAST_RECORD_TS];
 	ledger->last_event_ts = numbers[PT_STATE_LAST_EVENT_TS];
 	ledger->certain_since = numbers[PT_STATE_CERTAIN_SINCE];
-	ledger->searched_at = numbers[PT_STATE_SEARCHED_AT];
 	ledger->uncertain = row->head.flags & PT_J_UNCERTAIN;
 	ledger->loaded_port = NULL;
 	ledger->loaded_hold = 0;

@@ -10,8 +10,6 @@
 #include "user/event/decode.h"
 #include "user/ledger/state.h"
 
-#define SEARCH_EVERY_NS 10000000ULL
-
 /* What a record's handler returns, if not a negative errno. */
 enum { IDLE, TAKEN }; /* it changed nothing; it did: it belongs into a recording */
 
@@ -88,40 +86,6 @@ static int on_closed(struct ledger *ledger, const struct pt_rec_head *head)
 	if (!hold->open_until)
 		hold->open_until = head->ts;
 	return TAKEN;
-}
-
-struct search {
-	__u64 sock;
-	__u8 proto;
-	__u16 port; /* found */
-};
-
-static void search_one(void *data, const struct pt_space *space, __u16 number,
-		       struct port_state *port, struct hold *hold)
-{
-	struct search *search = data;
-
-	(void)port;
-	if (hold->sock == search->sock && hold->sock_open && space->proto == search->proto)
-		search->port = number;
-}
-
-/*
- * The port that the socket has, if it did not know it itself: hardly ever asked
- * for, so it is mostly remembered; looking everywhere is limited in how often.
- */
-static __u16 port_of(struct ledger *ledger, const struct pt_rec_head *head)
-{
-	const struct binding *bound = state_bound(ledger, head->sock);
-	struct search search = { .sock = head->sock, .proto = head->proto };
-
-	if (bound->sock == head->sock)
-		return bound->port;
-	if (state_elapsed(ledger->searched_at, head->ts) < SEARCH_EVERY_NS)
-		return 0;
-	ledger->searched_at = head->ts;
-	holds_each(&ledger->holds, search_one, &search);
-	return search.port;
 }
 
 static int on_release(struct ledger *ledger, const struct pt_rec_head *head)
@@ -518,16 +482,10 @@ static void settle_kin(struct ledger *ledger, struct pt_rec_port *rec)
 static const struct pt_rec_head *settle(struct ledger *ledger, const struct pt_rec_head *head,
 					struct pt_rec_port *copy)
 {
-	if (head->kind == PT_REC_RELEASE && !head->port) {
-		copy->head = *head;
-		copy->head.port = port_of(ledger, head);
-	} else if ((head->kind == PT_REC_ALLOC || head->kind == PT_REC_FAIL) &&
-		   head->flags & PT_F_KIN) {
-		*copy = *decode_port(head);
-		settle_kin(ledger, copy);
-	} else {
+	if ((head->kind != PT_REC_ALLOC && head->kind != PT_REC_FAIL) || !(head->flags & PT_F_KIN))
 		return head;
-	}
+	*copy = *decode_port(head);
+	settle_kin(ledger, copy);
 	return &copy->head;
 }
 

@@ -44,7 +44,6 @@ struct ledger {
 	unsigned int orphans_first, orphans_count;
 	__u64 certain_since; /* the last resync, CLOCK_BOOTTIME, ns; 0: none */
 	struct release recent[RECENT];
-	__u64 searched_at;	     /* CLOCK_BOOTTIME, ns */
 	struct binding bound[BOUND]; /* where each socket was last seen to get a port */
 	bool replays;		     /* rows of another ledger */
 	/* While a keyframe is taken: where the next hold and TIME_WAIT belong. */
