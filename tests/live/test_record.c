@@ -551,7 +551,11 @@ static void ls_at_a_moment(struct scene *scene)
 	events_one(holders, "port=7000 proto=udp pid=%d netns=%lu", getpid(),
 		   (unsigned long)day.netns);
 	/* listener, old client, UDP, TIME_WAIT */
-	assert_int_equal(events_count(holders, "netns=%lu", (unsigned long)day.netns), 4);
+	assert_int_equal(events_count(holders, "event=hold netns=%lu", (unsigned long)day.netns),
+			 4);
+	/* how full its range was: the recording knows which that is */
+	events_one(holders, "event=range netns=%lu whole=true tcp_time_wait=1",
+		   (unsigned long)day.netns);
 	json_decref(holders);
 }
 

@@ -75,6 +75,29 @@ static void on_netns(void *data, const struct dump_netns *netns)
 					   netns->range->high, netns->range->reserved_count };
 }
 
+static int on_netns_done(const struct dump_netns *netns, void *data)
+{
+	on_netns(data, netns);
+	return 0;
+}
+
+static int ignore_row(const struct sock_row *row, void *data)
+{
+	(void)row;
+	(void)data;
+	return 0;
+}
+
+/* Before the first segment is begun, for its description: sockets are for later. */
+static void learn_ranges(struct record *record)
+{
+	struct port_set none = { 0 };
+	const struct dump_options options = { .ports = &none, .netns_done = on_netns_done };
+	struct dump_result result = { 0 };
+
+	dump_all(&options, ignore_row, record, &result);
+}
+
 struct naming {
 	json_t *object;
 	__u32 inode;
@@ -208,6 +231,7 @@ static enum exit_status open_recorder(struct record *record)
 		complain("cannot start: %s", strerror(ENOMEM));
 		return STATUS_ERROR;
 	}
+	learn_ranges(record);
 	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk */
 	if (!recorder_new(&with, &record->recorder, &why))
 		return STATUS_DONE;
