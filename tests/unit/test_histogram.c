@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -179,6 +180,7 @@ static void test_counters_grow(void **state)
 {
 	struct histogram one = { 0 }, both = { 0 };
 	struct histogram_bucket bucket = { 0 };
+	__u64 powers[HISTOGRAM_POWERS];
 
 	(void)state;
 	for (int i = 0; i < 200; i++)
@@ -195,6 +197,9 @@ static void test_counters_grow(void **state)
 	assert_true(histogram_next(&one, &bucket));
 	assert_int_equal(bucket.count, one.count / 201);
 	assert_true(one.count > 1ULL << 34);
+	histogram_powers(&one, powers);
+	assert_int_equal(powers[2], one.count / 201 * 200);
+	assert_int_equal(powers[9], one.count / 201);
 	for (int i = 0; i < 70000; i++)
 		assert_int_equal(histogram_add(&both, 7), 0);
 	bucket = (struct histogram_bucket){ 0 };
@@ -202,6 +207,43 @@ static void test_counters_grow(void **state)
 	assert_int_equal(bucket.count, 70000);
 	histogram_free(&one);
 	histogram_free(&both);
+}
+
+static void check_powers(const struct histogram *histogram, const __u64 *values, size_t count)
+{
+	__u64 wanted[HISTOGRAM_POWERS] = { 0 }, got[HISTOGRAM_POWERS];
+
+	for (size_t i = 0; i < count; i++) {
+		unsigned int power = 0;
+
+		while (values[i] >> power > 1)
+			power++;
+		wanted[power]++;
+	}
+	memset(got, 0xff, sizeof(got));
+	histogram_powers(histogram, got);
+	assert_memory_equal(got, wanted, sizeof(wanted));
+}
+
+static void test_powers(void **state)
+{
+	static __u64 values[MANY + 130];
+	struct histogram histogram = { 0 };
+	size_t count = 0;
+
+	(void)state;
+	check_powers(&histogram, values, 0);
+	for (unsigned int power = 0; power < HISTOGRAM_POWERS; power++) {
+		values[count++] = 1ULL << power;
+		values[count++] = (1ULL << power) - 1;
+	}
+	values[count++] = ~0ULL;
+	while (count < MANY)
+		values[count++] = random_value();
+	for (size_t i = 0; i < count; i++)
+		add(&histogram, values[i]);
+	check_powers(&histogram, values, count);
+	histogram_free(&histogram);
 }
 
 int main(void)
@@ -214,6 +256,7 @@ int main(void)
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_merge),
 		cmocka_unit_test(test_counters_grow),
+		cmocka_unit_test(test_powers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -228,6 +228,15 @@ bool histogram_next(const struct histogram *histogram, struct histogram_bucket *
 	return false;
 }
 
+void histogram_powers(const struct histogram *histogram, __u64 counts[HISTOGRAM_POWERS])
+{
+	struct histogram_bucket bucket = { 0 };
+
+	memset(counts, 0, HISTOGRAM_POWERS * sizeof(*counts));
+	while (histogram_next(histogram, &bucket))
+		counts[bucket.low ? 63 - __builtin_clzll(bucket.low) : 0] += bucket.count;
+}
+
 static __u64 middle_of(const struct histogram *histogram, const struct histogram_bucket *bucket)
 {
 	__u64 middle = bucket->low + (bucket->high - bucket->low) / 2;

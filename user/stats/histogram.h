@@ -58,4 +58,11 @@ struct histogram_bucket {
  */
 bool histogram_next(const struct histogram *histogram, struct histogram_bucket *bucket);
 
+/*
+ * Coarser: how many values lie within each power of two, from 2^n to 2^(n+1) - 1 in
+ * counts[n]; 0 is in counts[0], with 1. Exact.
+ */
+#define HISTOGRAM_POWERS 64
+void histogram_powers(const struct histogram *histogram, __u64 counts[HISTOGRAM_POWERS]);
+
 #endif /* PORTTRACE_STATS_HISTOGRAM_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What makes two events those of one port, or of one process: hashes for base/index.h. */
+/* What makes two events those of one port, namespace or process: hashes for base/index.h. */
 #ifndef PORTTRACE_STATS_KEY_H
 #define PORTTRACE_STATS_KEY_H
 
@@ -18,6 +18,17 @@ static inline __u32 key_port_hash(const struct pt_space *space, __u16 port)
 static inline bool key_space_is_equal(const struct pt_space *a, const struct pt_space *b)
 {
 	return a->vrf == b->vrf && pt_space_is_same(a, b);
+}
+
+/* One network namespace, whatever the protocol. */
+static inline __u32 key_netns_hash(const struct pt_space *space)
+{
+	return index_hash(space->netns_cookie ^ (__u64)space->netns << 32);
+}
+
+static inline bool key_netns_is_equal(const struct pt_space *a, const struct pt_space *b)
+{
+	return a->netns_cookie == b->netns_cookie && a->netns == b->netns;
 }
 
 /* All processes that are not known are one. */
