@@ -133,3 +133,13 @@ void json_u64(struct json_writer *writer, const char *name, __u64 value)
 	json_member(writer, false, name, COLUMN_U64, value != PT_UNKNOWN,
 		    (union column_value){ .u64 = value });
 }
+
+void json_time(struct json_writer *writer, bool first, const char *name, __u64 time)
+{
+	json_member(writer, first, name, COLUMN_TIME, true, (union column_value){ .u64 = time });
+}
+
+void json_word(struct json_writer *writer, bool first, const char *name, const char *word)
+{
+	json_member(writer, first, name, COLUMN_WORD, true, (union column_value){ .text = word });
+}

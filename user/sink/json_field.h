@@ -37,4 +37,8 @@ void json_member(struct json_writer *writer, bool first, const char *name, enum 
 /* The same of a number; PT_UNKNOWN: null. Not an object's first. */
 void json_u64(struct json_writer *writer, const char *name, __u64 value);
 
+/* The same of a time, on the clock of json_writer's offset, and of a word of ours. */
+void json_time(struct json_writer *writer, bool first, const char *name, __u64 time);
+void json_word(struct json_writer *writer, bool first, const char *name, const char *word);
+
 #endif /* PORTTRACE_SINK_JSON_FIELD_H */

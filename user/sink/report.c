@@ -4,13 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "user/sink/grid.h"
 #include "user/sink/json_field.h"
+#include "user/sink/prose.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define NS_PER_S 1000000000ULL
 #define LOSSES_SHOWN 3
 
 _Static_assert(GRID_CELL_MAX >= COLUMN_VALUE_MAX, "room for a path");
@@ -93,45 +92,6 @@ static const struct minute *minute_at(const struct writer *writer, size_t place)
 
 /* ---- for people: the head ----------------------------------------------------- */
 
-static const char *plural(__u64 count)
-{
-	return count == 1 ? "" : "s";
-}
-
-/* Local time. */
-static char *format_wall(char *p, const char *format, __u64 wall)
-{
-	time_t time = (time_t)(wall / NS_PER_S);
-	struct tm tm;
-
-	localtime_r(&time, &tm);
-	return p + strftime(p, 24, format, &tm);
-}
-
-static void put_wall(struct out *out, const char *format, __u64 wall)
-{
-	out_commit(out, format_wall(out_reserve(out, 24), format, wall));
-}
-
-/* The day of the second one, if it is another. */
-static void put_span(struct out *out, const char *between, __u64 from, __u64 to)
-{
-	char day[24], other[24];
-
-	*format_wall(day, "%F", from) = '\0';
-	*format_wall(other, "%F", to) = '\0';
-	put_wall(out, "%F %T", from);
-	if (from == to)
-		return;
-	out_str(out, between);
-	put_wall(out, strcmp(day, other) ? "%F %T" : "%T", to);
-}
-
-static void put_duration(struct out *out, __u64 ns)
-{
-	out_commit(out, format_duration(out_reserve(out, FORMAT_DURATION_MAX), ns));
-}
-
 static void put_errors(struct out *out, const struct report_count *count)
 {
 	static const char *const names[] = {
@@ -155,10 +115,10 @@ static void put_errors(struct out *out, const struct report_count *count)
 
 static void put_counts(struct out *out, const struct report_count *count)
 {
-	out_format(out, "%llu refusal%s", count->fails, plural(count->fails));
+	out_format(out, "%llu refusal%s", count->fails, prose_plural(count->fails));
 	put_errors(out, count);
-	out_format(out, ", %llu allocation%s, %llu free%s", count->allocs, plural(count->allocs),
-		   count->frees, plural(count->frees));
+	out_format(out, ", %llu allocation%s, %llu free%s", count->allocs,
+		   prose_plural(count->allocs), count->frees, prose_plural(count->frees));
 }
 
 static void put_held(struct out *out, __u64 held, __u64 time_wait)
@@ -175,7 +135,7 @@ static void put_holds(struct out *out, const struct report_count *all)
 	out_str(out, "Most held at once: ");
 	put_held(out, all->held_max, all->held_max_time_wait);
 	out_str(out, " at ");
-	put_wall(out, "%F %T", all->held_max_at);
+	prose_wall(out, "%F %T", all->held_max_at);
 	out_str(out, "; at the end: ");
 	put_held(out, all->held_now, all->time_wait_now);
 	out_str(out, ".\n");
@@ -183,7 +143,7 @@ static void put_holds(struct out *out, const struct report_count *all)
 
 static void put_loss(struct out *out, const struct report_loss *loss)
 {
-	put_span(out, " to ", loss->from, loss->to);
+	prose_span(out, " to ", loss->from, loss->to);
 	if (loss->count == PT_UNKNOWN)
 		out_str(out, ", ?");
 	else
@@ -214,9 +174,9 @@ static void put_losses(struct out *out, const struct report *report)
 
 static void put_head(struct out *out, const struct report *report)
 {
-	put_span(out, " to ", report->begin, report->end);
+	prose_span(out, " to ", report->begin, report->end);
 	out_str(out, " (");
-	put_duration(out, report->end - report->begin);
+	prose_duration(out, report->end - report->begin);
 	out_str(out, "): ");
 	put_counts(out, &report->all);
 	out_str(out, ".\n");
@@ -321,7 +281,7 @@ static char *format_minute_cell(void *data, size_t row, size_t column, char *p)
 	__u64 value = minute_columns[column].get(minute_at(data, row));
 
 	if (minute_columns[column].type == COLUMN_TIME)
-		return format_wall(p, "%F %H:%M", value);
+		return prose_format_wall(p, "%F %H:%M", value);
 	return format_u64(p, value);
 }
 
@@ -344,12 +304,12 @@ static void put_minutes(struct out *out, struct writer *writer)
 	out_str(out, "\nThe worst minutes:\n");
 	grid_write(out, &grid);
 	if (more)
-		out_format(out, "... and %zu more minute%s\n", more, plural(more));
+		out_format(out, "... and %zu more minute%s\n", more, prose_plural(more));
 	if (minutes->has_others)
 		out_format(out,
 			   "Only %d have rows; all others: %llu refusal%s, %llu allocation%s.\n",
-			   MINUTES_MAX, minutes->others.fails, plural(minutes->others.fails),
-			   minutes->others.allocs, plural(minutes->others.allocs));
+			   MINUTES_MAX, minutes->others.fails, prose_plural(minutes->others.fails),
+			   minutes->others.allocs, prose_plural(minutes->others.allocs));
 }
 
 int report_write_text(struct out *out, const struct report *report, const struct report_view *view)
@@ -399,16 +359,6 @@ static void json_count(struct json_writer *json, enum report_by by,
 	const struct report_row row = { .count = *count };
 
 	json_row(json, by, &row, false);
-}
-
-static void json_time(struct json_writer *json, bool first, const char *name, __u64 wall)
-{
-	json_member(json, first, name, COLUMN_TIME, true, (union column_value){ .u64 = wall });
-}
-
-static void json_word(struct json_writer *json, bool first, const char *name, const char *word)
-{
-	json_member(json, first, name, COLUMN_WORD, true, (union column_value){ .text = word });
 }
 
 static void json_losses(struct json_writer *json, const struct report *report)

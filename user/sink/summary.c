@@ -7,6 +7,7 @@
 
 #include "user/base/escape.h"
 #include "user/base/format.h"
+#include "user/sink/prose.h"
 
 #define TOP 10
 
@@ -107,11 +108,6 @@ static void text_skipped(struct out *out, const struct summary *summary)
 			   misses);
 }
 
-static const char *plural(__u64 count)
-{
-	return count == 1 ? "" : "s";
-}
-
 static void text_audit(struct out *out, const struct audit_counts *audit)
 {
 	bool failed = audit && audit_failed(audit);
@@ -139,9 +135,9 @@ void summary_text(struct out *out, const struct summary *summary)
 		out,
 		"\n%llu allocation%s, %llu refusal%s, %llu free%s in %s; %llu held now, %llu most "
 		"at once.\n",
-		all->allocs, plural(all->allocs), all->fails, plural(all->fails), all->frees,
-		plural(all->frees), duration(summary->duration_ns, took), all->held_now,
-		all->held_max);
+		all->allocs, prose_plural(all->allocs), all->fails, prose_plural(all->fails),
+		all->frees, prose_plural(all->frees), duration(summary->duration_ns, took),
+		all->held_now, all->held_max);
 	text_skipped(out, summary);
 	text_audit(out, summary->audit);
 	text_ports(out, summary->totals);
