@@ -61,8 +61,8 @@ static void check_runs(const char *line)
 /* "ls " for the help of the command that the line begins with; trace's is the first. */
 static const char *hint_of(const char *line)
 {
-	static const char *const names[] = { "ls ",  "record ", "report ", "history ",
-					     "who ", "export ", "doctor " };
+	static const char *const names[] = { "ls ",    "record ", "report ", "history ",
+					     "reuse ", "who ",	  "export ", "doctor " };
 	size_t len = strcspn(line, " ");
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -613,6 +613,44 @@ static void test_report_format(void **state)
 	check_wrong("history 80 --format csv", "--format is not an option of history");
 }
 
+static void test_reuse(void **state)
+{
+	(void)state;
+	check_runs("reuse");
+	assert_int_equal(options.command, COMMAND_REUSE);
+	assert_null(options.recording);
+	assert_int_equal(options.by, BY_PROTO);
+	assert_int_equal(options.top, 10);
+	assert_int_equal(options.format, FORMAT_NONE);
+	check_runs("reuse --by port --top 0 -jqv -o x --duration 10s --count 5 --buffer-size 1M "
+		   "--no-snapshot --strict");
+	assert_int_equal(options.by, BY_PORT);
+	assert_int_equal(options.top, 0);
+	assert_int_equal(options.count, 5);
+	assert_true(options.json);
+	check_runs("reuse -r x --since -1h --until now --by netns");
+	assert_string_equal(options.recording, "x");
+	assert_int_equal(options.by, BY_NETNS);
+	check_runs("reuse --by proto --by process");
+	assert_int_equal(options.by, BY_PROCESS);
+	check_runs("reuse -P 80 -D 443 -d ::1 -p 1 --comm x -u 0 -c / -N x -46 --proto udp "
+		   "--via connect --ephemeral");
+	check_wrong("reuse --by remote", "--by: 'remote' is none of port, process, proto, netns");
+	check_wrong("report --by proto", "--by: 'proto' is none of port, process, remote, cgroup");
+	check_wrong("ls --by netns", "--by: 'netns' is none of port, process, remote, cgroup");
+	check_wrong("reuse --since -1h", "--since is of a recording: give -r, too");
+	check_wrong("reuse --until now", "--until is of a recording: give -r, too");
+	check_wrong("reuse -r x --duration 1s", "--duration is of live tracing, not of -r");
+	check_wrong("reuse -r x --count 1", "--count is of live tracing, not of -r");
+	check_wrong("reuse -r x --no-snapshot", "--no-snapshot is of live tracing, not of -r");
+	check_wrong("reuse --audit", "--audit is not an option of reuse");
+	check_wrong("reuse --event alloc", "--event is not an option of reuse");
+	check_wrong("reuse --sort fails", "--sort is not an option of reuse");
+	check_wrong("reuse --color never", "--color is not an option of reuse");
+	check_wrong("reuse --format csv", "--format is not an option of reuse");
+	check_wrong("reuse 80", "unexpected argument '80': did you mean --port 80?");
+}
+
 static void test_ls_groups(void **state)
 {
 	(void)state;
@@ -750,8 +788,8 @@ static void test_help(void **state)
 /* Every command has one, and none is wider than a terminal. */
 static void test_help_fits(void **state)
 {
-	static const char *const names[] = { "trace",	"ls",  "record", "report",
-					     "history", "who", "export", "doctor" };
+	static const char *const names[] = { "trace", "ls",    "record", "report", "history",
+					     "who",   "reuse", "export", "doctor" };
 
 	(void)state;
 	assert_int_equal(ARRAY_SIZE(names), COMMANDS);
@@ -851,6 +889,7 @@ int main(void)
 		cmocka_unit_test(test_child),
 		cmocka_unit_test(test_report),
 		cmocka_unit_test(test_report_format),
+		cmocka_unit_test(test_reuse),
 		cmocka_unit_test(test_ls_groups),
 		cmocka_unit_test(test_one_port),
 		cmocka_unit_test(test_export),

@@ -15,6 +15,7 @@ static const struct {
 	[COMMAND_LS] = { .live = command_ls, .recorded = command_ls_past },
 	[COMMAND_HISTORY] = { .recorded = command_history },
 	[COMMAND_REPORT] = { .recorded = command_report },
+	[COMMAND_REUSE] = { .live = command_reuse, .recorded = command_reuse_past },
 	[COMMAND_EXPORT] = { .recorded = command_export },
 	[COMMAND_WHO] = { .recorded = command_who },
 	[COMMAND_RECORD] = { .live = command_record },

@@ -118,6 +118,18 @@ static const char *by_word(int i)
 	return words[i];
 }
 
+static const char *reuse_by_word(int i)
+{
+	static const char *const words[BYS] = {
+		[BY_PORT] = "port",
+		[BY_PROCESS] = "process",
+		[BY_PROTO] = "proto",
+		[BY_NETNS] = "netns",
+	};
+
+	return words[i];
+}
+
 static const char *report_format_word(int i)
 {
 	static const char *const words[FORMATS] = {
@@ -321,13 +333,21 @@ int option_set_color(struct options *options, const char *value, struct parse_re
 	return word < 0 ? word : 0;
 }
 
-int option_set_by(struct options *options, const char *value, struct parse_reason *why)
+static int set_by(struct options *options, int word)
 {
-	int word = find_word(why, value, by_word, BYS);
-
 	if (word >= 0)
 		options->by = (enum options_by)word;
 	return word < 0 ? word : 0;
+}
+
+int option_set_by(struct options *options, const char *value, struct parse_reason *why)
+{
+	return set_by(options, find_word(why, value, by_word, BYS));
+}
+
+int option_set_reuse_by(struct options *options, const char *value, struct parse_reason *why)
+{
+	return set_by(options, find_word(why, value, reuse_by_word, BYS));
 }
 
 static int set_format(struct options *options, int word)

@@ -29,6 +29,7 @@ option_fn option_set_write;
 option_fn option_set_export;
 option_fn option_set_color;
 option_fn option_set_by;
+option_fn option_set_reuse_by;
 option_fn option_set_report_format;
 option_fn option_set_export_format;
 option_fn option_set_sort;

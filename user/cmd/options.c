@@ -232,6 +232,8 @@ static void set_command(struct parser *parser, enum options_command command)
 		parser->found.write = RECORDING_DIR_DEFAULT;
 	if (command == COMMAND_REPORT)
 		parser->found.by = BY_PROCESS;
+	if (command == COMMAND_REUSE)
+		parser->found.by = BY_PROTO;
 }
 
 static enum options_result take_command(struct parser *parser, const char *name)

@@ -21,6 +21,7 @@ enum options_command {
 	COMMAND_REPORT,
 	COMMAND_HISTORY,
 	COMMAND_WHO,
+	COMMAND_REUSE,
 	COMMAND_EXPORT,
 	COMMAND_DOCTOR,
 	COMMANDS,
@@ -32,13 +33,15 @@ enum options_color {
 	COLOR_NEVER,
 };
 
-/* What the rows of report and of ls are. */
+/* What the rows of report, of ls and of reuse are; each takes some of these. */
 enum options_by {
 	BY_NONE, /* ls: a row a holder */
 	BY_PORT,
 	BY_PROCESS,
 	BY_REMOTE,
 	BY_CGROUP,
+	BY_PROTO,
+	BY_NETNS,
 	BYS,
 };
 
