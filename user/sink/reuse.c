@@ -364,7 +364,7 @@ static void put_kinds(struct out *out, const struct reuse_count *count)
 		[PT_REUSE_TIME_WAIT] = "out of TIME_WAIT",
 		[PT_REUSE_SHARED] = "of a port that others held",
 		[PT_REUSE_FIRST] = "of a port not seen before",
-		[PT_REUSE_UNKNOWN] = "of which that is not known",
+		[PT_REUSE_UNKNOWN] = "not known (events are missing between)",
 	};
 	const char *before = ": ";
 
@@ -504,9 +504,12 @@ static void put_tuples(struct out *out, const struct reuse *reuse)
 		put_times(out, &reuse->tuple);
 	}
 	if (reuse->tuple_unknown)
-		out_format(out, "; %llu more after events were lost", reuse->tuple_unknown);
+		out_format(out, "; %llu more whose time is not known, since events are missing",
+			   reuse->tuple_unknown);
 	if (reuse->tuples.forgotten)
-		out_format(out, "; of %llu the end was forgotten for want of room",
+		out_format(out,
+			   "; of %llu the end was forgotten for want of room, so long times are "
+			   "missing",
 			   reuse->tuples.forgotten);
 	out_str(out, ".\n");
 	put_histogram(out, &reuse->tuple);

@@ -4,8 +4,8 @@
  * the same 4-tuple is used again.
  *
  * Bounded: where there is no room the one that ended first, of a few, is forgotten.
- * Its next connection is then taken for one of a 4-tuple never seen, so what is counted
- * with this is too little when many were forgotten, and never too much.
+ * Its next connection is then taken for one of a 4-tuple never seen: what is counted with
+ * this is too little when many were forgotten, and what is missing are the long times.
  */
 #ifndef PORTTRACE_STATS_TUPLES_H
 #define PORTTRACE_STATS_TUPLES_H
