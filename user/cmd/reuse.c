@@ -68,7 +68,7 @@ static enum reuse_by by_of(enum options_by by)
 	return bys[by];
 }
 
-/* From since, in which until is the end. Both CLOCK_REALTIME, ns. */
+/* Of the span from since until before until; CLOCK_REALTIME, ns. */
 static enum exit_status make_reuse(struct reuse_command *command, __u64 since, __u64 until)
 {
 	command->reuse = reuse_new(&(struct reuse_options){
