@@ -95,6 +95,7 @@ struct stream {
 	long long last_ts;
 	size_t open;
 	json_t *spaces; /* port space and port: array of the alloc events of its open holds */
+	json_t *last;	/* the same: pid of the hold that ended last */
 	size_t lines;
 	char complaints[COMPLAINTS_MAX];
 	char told[COMPLAINTS_MAX];
@@ -122,6 +123,7 @@ struct stream *stream_new(bool whole)
 	stream->whole = whole;
 	stream->slack = TS_SLACK_NS;
 	stream->spaces = json_object();
+	stream->last = json_object();
 	return stream;
 }
 
@@ -133,6 +135,7 @@ void stream_set_slack(struct stream *stream, long long ns)
 void stream_free(struct stream *stream)
 {
 	json_decref(stream->spaces);
+	json_decref(stream->last);
 	free(stream);
 }
 
@@ -272,14 +275,24 @@ static void check_duration(struct stream *stream, const json_t *alloc, const jso
 		complain(stream, "%s is %lld, but the events lie %lld ns apart", field, ns, apart);
 }
 
-static json_t *space_of(struct stream *stream, const json_t *event, bool *seen)
+/* Its port space and port. */
+#define KEY_LEN 128
+
+static const char *key_of(const json_t *event, char key[KEY_LEN])
 {
 	const char *netns = text(event, "netns_cookie");
-	char key[128];
+
+	snprintf(key, KEY_LEN, "%s %s/%lld:%lld vrf %lld", text(event, "proto"), netns,
+		 *netns ? 0 : number(event, "netns"), number(event, "port"), number(event, "vrf"));
+	return key;
+}
+
+static json_t *space_of(struct stream *stream, const json_t *event, bool *seen)
+{
+	char buffer[KEY_LEN];
+	const char *key = key_of(event, buffer);
 	json_t *space;
 
-	snprintf(key, sizeof(key), "%s %s/%lld:%lld vrf %lld", text(event, "proto"), netns,
-		 *netns ? 0 : number(event, "netns"), number(event, "port"), number(event, "vrf"));
 	space = json_object_get(stream->spaces, key);
 	*seen = space;
 	if (!space) {
@@ -382,6 +395,7 @@ static void check_holders(struct stream *stream, const json_t *space, const json
 static void check_reuse(struct stream *stream, const json_t *event, size_t others, bool seen)
 {
 	const char *reuse = text(event, "reuse");
+	char key[KEY_LEN];
 	bool clean = !strcmp(reuse, "clean");
 
 	if (clean != (number(event, "reuse_ns") >= 0))
@@ -405,8 +419,9 @@ static void check_reuse(struct stream *stream, const json_t *event, size_t other
 		complain(stream, "reuse is unknown, but nothing was lost");
 	if (others ? clean : !strcmp(reuse, "shared"))
 		complain(stream, "reuse is '%s' beside %zu other holds", reuse, others);
-	if (clean && number(event, "prev_pid") < 0)
-		complain(stream, "a port is used again, but prev_pid is null");
+	if (clean && !json_equal(json_object_get(event, "prev_pid"),
+				 json_object_get(stream->last, key_of(event, key))))
+		complain(stream, "a port is used again, but prev_pid is not who had it last");
 }
 
 static void take_alloc(struct stream *stream, json_t *event)
@@ -447,6 +462,7 @@ static void hold_waits(json_t *space, ssize_t index, const json_t *event)
 
 static void take_later(struct stream *stream, json_t *event, enum kind kind)
 {
+	char key[KEY_LEN];
 	bool seen;
 	json_t *space = space_of(stream, event, &seen);
 	ssize_t index = hold_find(space, event);
@@ -465,6 +481,7 @@ static void take_later(struct stream *stream, json_t *event, enum kind kind)
 	check_duration(stream, alloc, event, "held_ns");
 	if (number(event, "open_ns") > number(event, "held_ns"))
 		complain(stream, "open longer than held");
+	json_object_set(stream->last, key_of(event, key), json_object_get(event, "pid"));
 	json_array_remove(space, index);
 	stream->open--;
 	check_holders(stream, space, event);
@@ -518,6 +535,7 @@ const char *stream_complaints(struct stream *stream)
 void stream_resume(struct stream *stream)
 {
 	json_object_clear(stream->spaces);
+	json_object_clear(stream->last);
 	stream->open = 0;
 	stream->resumed = stream->lost;
 	stream->lost = false;

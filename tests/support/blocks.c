@@ -10,11 +10,13 @@
 #include "user/recording/block.h"
 #include "user/recording/crc32c.h"
 
-const __u8 blocks_kinds[] = { PT_REC_ALLOC,   PT_REC_FAIL,     PT_REC_CONNECT, PT_REC_CLOSED,
-			      PT_REC_RELEASE, PT_REC_TW_BEGIN, PT_REC_TW_END,  PT_REC_EMPTY,
-			      PT_JR_LOST,     PT_JR_FOUND,     PT_JR_GONE,     PT_JR_SWEEP,
-			      PT_JR_DOUBT,    PT_JR_CERTAIN,   PT_JR_END,      PT_JR_STATE,
-			      PT_JR_PORT,     PT_JR_HOLD,      PT_JR_HOLD_TW,  0 };
+const __u8 blocks_kinds[] = { PT_REC_ALLOC,  PT_REC_FAIL,    PT_REC_CONNECT,
+			      PT_REC_CLOSED, PT_REC_RELEASE, PT_REC_TW_BEGIN,
+			      PT_REC_TW_END, PT_REC_EMPTY,   PT_JR_LOST,
+			      PT_JR_FOUND,   PT_JR_GONE,     PT_JR_SWEEP,
+			      PT_JR_DOUBT,   PT_JR_CERTAIN,  PT_JR_END,
+			      PT_JR_STATE,   PT_JR_PORT,     PT_JR_HOLD,
+			      PT_JR_HOLD_TW, PT_JR_ALIVE,    0 };
 
 static __u64 any(__u64 *random)
 {
@@ -82,7 +84,7 @@ static void any_journal(__u64 *random, struct pt_rec_journal *rec)
 static bool is_of_no_port(__u8 kind)
 {
 	return kind == PT_JR_LOST || kind == PT_JR_SWEEP || kind == PT_JR_DOUBT ||
-	       kind == PT_JR_CERTAIN || kind == PT_JR_STATE;
+	       kind == PT_JR_CERTAIN || kind == PT_JR_STATE || kind == PT_JR_ALIVE;
 }
 
 static void any_head(__u64 *random, __u8 kind, struct pt_rec_head *head)
@@ -101,7 +103,7 @@ static void any_head(__u64 *random, __u8 kind, struct pt_rec_head *head)
 				      .family = any(random) % 2 ? AF_INET : AF_INET6 };
 	if (is_of_no_port(kind))
 		head->port = 0;
-	else if (kind != PT_REC_FAIL && kind != PT_REC_RELEASE)
+	else if (kind != PT_REC_FAIL)
 		head->port |= !head->port;
 }
 
