@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "tests/unit/capture.h"
+#include "tests/unit/full_disk.h"
 #include "tests/unit/curl.h"
 #include "tests/unit/consumer.h"
 #include "user/sink/columns.h"
@@ -289,17 +290,9 @@ static void test_error_reaches_the_caller(void **state)
 {
 	const struct pt_event ev = event_of(PT_EV_FREE);
 	const struct sink_context ctx = context();
-	struct sink *sink;
-	struct out out;
 
 	(void)state;
-	assert_int_equal(out_open(&out, "/dev/full"), 0);
-	assert_int_equal(sink_csv_new(&out, &ctx, &sink), 0);
-	assert_int_equal(sink_event(sink, &ev), 0);
-	assert_int_equal(sink_flush(sink), -ENOSPC);
-	assert_int_equal(sink_event(sink, &ev), -ENOSPC);
-	assert_int_equal(sink_end(sink), -ENOSPC);
-	assert_int_equal(out_close(&out), -ENOSPC);
+	check_full_disk(sink_csv_new, &ctx, &ev);
 }
 
 int main(void)

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "tests/unit/capture.h"
+#include "tests/unit/full_disk.h"
 #include "user/sink/sink.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -358,17 +359,9 @@ static void test_titles_while_nothing_happens(void **state)
 static void test_error_reaches_the_caller(void **state)
 {
 	const struct pt_event ev = event_of(PT_EV_FREE, 0, "curl", 1);
-	struct sink *sink;
-	struct out out;
 
 	(void)state;
-	assert_int_equal(out_open(&out, "/dev/full"), 0);
-	assert_int_equal(sink_table_new(&out, &plain, &sink), 0);
-	assert_int_equal(sink_event(sink, &ev), 0);
-	assert_int_equal(sink_flush(sink), -ENOSPC);
-	assert_int_equal(sink_event(sink, &ev), -ENOSPC);
-	assert_int_equal(sink_end(sink), -ENOSPC);
-	assert_int_equal(out_close(&out), -ENOSPC);
+	check_full_disk(sink_table_new, &plain, &ev);
 }
 
 int main(void)

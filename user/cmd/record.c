@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* porttrace record: all that the ledger takes, into a recording. */
 #include <errno.h>
-#include <inttypes.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
