@@ -18,7 +18,7 @@
 
 struct bench {
 	unsigned int rounds;
-	union synthetic_row *rows; /* of BLOCKS blocks */
+	union block_row *rows; /* of BLOCKS blocks */
 	void *blocks[BLOCKS];
 	size_t sizes[BLOCKS];
 	struct block_writer *writer;
@@ -56,7 +56,7 @@ static void generate(struct bench *bench)
 static void write_block(struct bench *bench, int number, const void **bytes, size_t *size)
 {
 	const struct block_info info = { .type = FORMAT_EVENTS, .address_base = 12345 };
-	const union synthetic_row *rows = &bench->rows[number * FORMAT_ROWS_MAX];
+	const union block_row *rows = &bench->rows[number * FORMAT_ROWS_MAX];
 
 	for (int i = 0; i < FORMAT_ROWS_MAX; i++)
 		if (block_writer_add(bench->writer, &rows[i].head))
@@ -96,7 +96,7 @@ static void bench_write(struct bench *bench)
 
 static unsigned int read_block(struct bench *bench, int number, const struct port_set *ports)
 {
-	const struct pt_rec_head *row;
+	union block_row row;
 	unsigned int rows = 0;
 	int got;
 

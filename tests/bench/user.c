@@ -28,7 +28,7 @@
 
 struct bench {
 	struct synthetic *load;
-	union synthetic_row rows[BATCH];
+	union block_row rows[BATCH];
 	__u64 now, ticked; /* CLOCK_BOOTTIME of the load, ns */
 	__u64 making;	   /* ns of CPU time that was spent on making records */
 	__u64 taken;	   /* records that the recorder was given */
@@ -171,7 +171,7 @@ static void run_sql(sqlite3 *db, const char *sql)
 		fail(sqlite3_errmsg(db));
 }
 
-static const struct pt_tuple *tuple_of(const union synthetic_row *row)
+static const struct pt_tuple *tuple_of(const union block_row *row)
 {
 	static const struct pt_tuple none;
 
@@ -186,7 +186,7 @@ static const struct pt_tuple *tuple_of(const union synthetic_row *row)
 	}
 }
 
-static void bind_record(sqlite3_stmt *insert, const union synthetic_row *row)
+static void bind_record(sqlite3_stmt *insert, const union block_row *row)
 {
 	const struct pt_tuple *tuple = tuple_of(row);
 	const struct pt_rec_head *head = &row->head;

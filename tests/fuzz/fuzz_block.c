@@ -20,14 +20,15 @@ static void ignore(void *data, __u64 id, const char *path)
 static void read_rows(struct block_reader *reader, const void *bytes, size_t size,
 		      const struct port_set *ports)
 {
-	const struct pt_rec_head *row, *sound;
+	const struct pt_rec_head *sound;
+	union block_row row;
 	unsigned int count = 0;
 	size_t paths = 0;
 
 	if (block_reader_load(reader, bytes, size, ports))
 		return;
 	while (block_reader_next(reader, &row) > 0)
-		if (decode_row(row, row->size, &sound) || ++count > FORMAT_ROWS_MAX)
+		if (decode_row(&row, row.head.size, &sound) || ++count > FORMAT_ROWS_MAX)
 			abort();
 	block_reader_cgroups(reader, ignore, &paths);
 }

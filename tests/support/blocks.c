@@ -107,7 +107,7 @@ static void any_head(__u64 *random, __u8 kind, struct pt_rec_head *head)
 		head->port |= !head->port;
 }
 
-void blocks_any_row(__u64 *random, __u8 kind, union synthetic_row *row)
+void blocks_any_row(__u64 *random, __u8 kind, union block_row *row)
 {
 	memset(row, 0, sizeof(*row));
 	any_head(random, kind, &row->head);

@@ -15,7 +15,7 @@ extern const __u8 blocks_kinds[];
  * A sound row whose fields are often 0, 1 or the largest; every field that the kind
  * has, and reserved bytes 0.
  */
-void blocks_any_row(__u64 *random, __u8 kind, union synthetic_row *row);
+void blocks_any_row(__u64 *random, __u8 kind, union block_row *row);
 
 /* The directory's entry number i, of a block on a little-endian machine. */
 struct format_section *blocks_section(void *block, unsigned int number);

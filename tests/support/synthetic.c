@@ -138,7 +138,7 @@ static struct pt_tuple remote(struct synthetic *load)
 	return tuple;
 }
 
-static void begin(struct synthetic *load, union synthetic_row *row)
+static void begin(struct synthetic *load, union block_row *row)
 {
 	unsigned int process = below(load, PROCESSES);
 	struct pt_rec_port *rec = &row->port;
@@ -172,7 +172,7 @@ static void begin(struct synthetic *load, union synthetic_row *row)
 	push(load, &due);
 }
 
-static void begin_tw(struct synthetic *load, struct due *due, union synthetic_row *row)
+static void begin_tw(struct synthetic *load, struct due *due, union block_row *row)
 {
 	due->tw = 0xffff888000000000ULL + below(load, 1U << 28) * 64ULL;
 	due->head.kind = PT_REC_TW_BEGIN;
@@ -183,7 +183,7 @@ static void begin_tw(struct synthetic *load, struct due *due, union synthetic_ro
 	push(load, due);
 }
 
-static void end(struct synthetic *load, union synthetic_row *row)
+static void end(struct synthetic *load, union block_row *row)
 {
 	struct due due = pop(load);
 
@@ -201,7 +201,7 @@ static void end(struct synthetic *load, union synthetic_row *row)
 	load->held[due.head.port - FIRST_PORT] = false;
 }
 
-void synthetic_next(struct synthetic *load, union synthetic_row *row)
+void synthetic_next(struct synthetic *load, union block_row *row)
 {
 	if (load->dues && load->heap[0].ts < load->next_hold)
 		end(load, row);

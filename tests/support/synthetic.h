@@ -9,15 +9,7 @@
 
 #include <linux/types.h>
 
-#include "user/event/journal.h"
-
-union synthetic_row {
-	struct pt_rec_head head;
-	struct pt_rec_port port;
-	struct pt_rec_tuple tuple;
-	struct pt_rec_tw_end tw_end;
-	struct pt_rec_journal journal;
-};
+#include "user/recording/block.h"
 
 struct synthetic;
 
@@ -26,7 +18,7 @@ struct synthetic *synthetic_new(__u64 seed);
 void synthetic_free(struct synthetic *load);
 
 /* The next record. */
-void synthetic_next(struct synthetic *load, union synthetic_row *row);
+void synthetic_next(struct synthetic *load, union block_row *row);
 
 /* splitmix64 */
 static inline __u64 synthetic_random(__u64 *state)

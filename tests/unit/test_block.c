@@ -18,7 +18,7 @@
 struct fixture {
 	struct block_writer *writer;
 	struct block_reader *reader;
-	union synthetic_row *rows;
+	union block_row *rows;
 	struct block_info info;
 	const void *bytes;
 	size_t size;
@@ -68,7 +68,7 @@ static bool is_wanted(const struct pt_rec_head *row, const struct port_set *port
 /* Loads from a copy of just that size, so that the sanitizer sees a read behind it. */
 static void expect_rows(struct fixture *f, unsigned int count, const struct port_set *ports)
 {
-	const struct pt_rec_head *row;
+	union block_row row;
 	void *copy = malloc(f->size);
 
 	memcpy(copy, f->bytes, f->size);
@@ -79,7 +79,7 @@ static void expect_rows(struct fixture *f, unsigned int count, const struct port
 		if (!is_wanted(want, ports))
 			continue;
 		assert_int_equal(block_reader_next(f->reader, &row), 1);
-		assert_memory_equal(row, want, want->size);
+		assert_memory_equal(&row, want, want->size);
 	}
 	assert_int_equal(block_reader_next(f->reader, &row), 0);
 	assert_int_equal(block_reader_next(f->reader, &row), 0);
@@ -435,7 +435,7 @@ static void test_addresses_are_shifted(void **state)
 	}
 	assert_int_equal(block_writer_finish(f->writer, &f->info, &f->bytes, &f->size), 0);
 	for (unsigned int i = 0; i < 1000; i++) {
-		union synthetic_row *row = &f->rows[i];
+		union block_row *row = &f->rows[i];
 		bool no_cookies = row->head.netns_cookie & PT_NO_COOKIES;
 
 		if (no_cookies)

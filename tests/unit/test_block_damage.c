@@ -21,7 +21,7 @@
 struct fixture {
 	struct block_writer *writer;
 	struct block_reader *reader;
-	union synthetic_row rows[ROWS];
+	union block_row rows[ROWS];
 	char *block; /* a copy to spoil, of just that size */
 	size_t size;
 };
@@ -90,7 +90,8 @@ static void ignore(void *data, __u64 id, const char *path)
  */
 static int read_all(struct fixture *f, const void *bytes, size_t size, bool *same)
 {
-	const struct pt_rec_head *row, *sound;
+	const struct pt_rec_head *sound;
+	union block_row row;
 	unsigned int count = 0;
 	size_t paths = 0;
 	int got = block_reader_load(f->reader, bytes, size, NULL);
@@ -99,9 +100,9 @@ static int read_all(struct fixture *f, const void *bytes, size_t size, bool *sam
 	if (got)
 		return got;
 	while ((got = block_reader_next(f->reader, &row)) > 0) {
-		assert_int_equal(decode_row(row, row->size, &sound), 0);
-		*same &= count < ROWS && f->rows[count].head.size == row->size &&
-			 !memcmp(row, &f->rows[count], row->size);
+		assert_int_equal(decode_row(&row, row.head.size, &sound), 0);
+		*same &= count < ROWS && f->rows[count].head.size == row.head.size &&
+			 !memcmp(&row, &f->rows[count], row.head.size);
 		assert_in_range(++count, 1, FORMAT_ROWS_MAX);
 	}
 	*same &= count == ROWS;
@@ -495,14 +496,14 @@ static void test_values_that_are_refused(void **state)
 static void test_after_an_error_nothing_comes(void **state)
 {
 	struct fixture *f = *state;
-	const struct pt_rec_head *row;
+	union block_row row;
 
 	bytes_of(f, FORMAT_SECTION_CLASS_IDS)[5] = ROWS;
 	blocks_seal(f->block, f->size);
 	assert_int_equal(block_reader_load(f->reader, f->block, f->size, NULL), 0);
 	for (int i = 0; i < 5; i++) {
 		assert_int_equal(block_reader_next(f->reader, &row), 1);
-		assert_memory_equal(row, &f->rows[i], row->size);
+		assert_memory_equal(&row, &f->rows[i], row.head.size);
 	}
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(block_reader_next(f->reader, &row), -EBADMSG);
@@ -512,7 +513,7 @@ static void test_after_an_error_nothing_comes(void **state)
 static void test_a_failed_load_leaves_nothing(void **state)
 {
 	struct fixture *f = *state;
-	const struct pt_rec_head *row;
+	union block_row row;
 	size_t paths = 0;
 
 	assert_int_equal(block_reader_load(f->reader, f->block, f->size, NULL), 0);

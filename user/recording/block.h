@@ -114,15 +114,21 @@ void block_reader_free(struct block_reader *reader);
 int block_reader_load(struct block_reader *reader, const void *bytes, size_t len,
 		      const struct port_set *ports);
 
-/* So many rows are valid at a time. */
-#define BLOCK_READER_KEPT 16
+/* Any row. */
+union block_row {
+	struct pt_rec_head head;
+	struct pt_rec_port port;
+	struct pt_rec_tuple tuple;
+	struct pt_rec_tw_end tw_end;
+	struct pt_rec_journal journal;
+};
 
 /*
- * The next row, in the order they were added; valid until BLOCK_READER_KEPT more were
- * read, or another block is loaded. It is sound like what decode_record() passes.
+ * The next row into *row (of which only the first head.size bytes are written), in the
+ * order they were added. It is sound like what decode_record() passes.
  * Returns 1, 0 (no more) or -EBADMSG.
  */
-int block_reader_next(struct block_reader *reader, const struct pt_rec_head **row);
+int block_reader_next(struct block_reader *reader, union block_row *row);
 
 /*
  * Whether a row of the block may concern all ports. bytes: the first classes_size of it.

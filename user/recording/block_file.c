@@ -32,17 +32,13 @@ static int make_room(struct block_file *file, size_t len)
 	return 0;
 }
 
-static int fill(struct block_file *file, __u64 offset, size_t len)
+/* Returns how many bytes there were up to len, or a negative errno. */
+static ssize_t read_at(int fd, __u64 offset, char *to, size_t len)
 {
-	int err = make_room(file, len);
+	size_t have = 0;
 
-	if (err)
-		return err;
-	file->offset = offset;
-	file->have = 0;
-	while (file->have < len) {
-		ssize_t n = pread(file->fd, file->bytes + file->have, len - file->have,
-				  (off_t)(offset + file->have));
+	while (have < len) {
+		ssize_t n = pread(fd, to + have, len - have, (off_t)(offset + have));
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -50,8 +46,24 @@ static int fill(struct block_file *file, __u64 offset, size_t len)
 			return -errno;
 		if (!n)
 			break;
-		file->have += (size_t)n;
+		have += (size_t)n;
 	}
+	return (ssize_t)have;
+}
+
+static int fill(struct block_file *file, __u64 offset, size_t len)
+{
+	int err = make_room(file, len);
+	ssize_t have;
+
+	if (err)
+		return err;
+	file->offset = offset;
+	file->have = 0;
+	have = read_at(file->fd, offset, file->bytes, len);
+	if (have < 0)
+		return (int)have;
+	file->have = (size_t)have;
 	return 0;
 }
 
@@ -94,6 +106,25 @@ int block_file_bytes(struct block_file *file, __u64 offset, size_t len, const vo
 		return -ENODATA;
 	*out = bytes;
 	return 0;
+}
+
+int block_file_copy(struct block_file *file, __u64 offset, size_t len, void *to)
+{
+	size_t have = 0;
+	ssize_t got;
+
+	if (offset > file->size || len > file->size - offset)
+		return -ENODATA;
+	if (offset >= file->offset && offset - file->offset < file->have) {
+		have = file->have - (size_t)(offset - file->offset);
+		if (have > len)
+			have = len;
+		memcpy(to, file->bytes + (offset - file->offset), have);
+	}
+	got = read_at(file->fd, offset + have, (char *)to + have, len - have);
+	if (got < 0)
+		return (int)got;
+	return have + (size_t)got < len ? -ENODATA : 0;
 }
 
 int block_file_head(struct block_file *file, __u64 offset, struct block_head *head)

@@ -35,6 +35,11 @@ void block_file_free(struct block_file *file);
 int block_file_bytes(struct block_file *file, __u64 offset, size_t len, const void **out);
 
 /*
+ * The same, written to *to: what is not there yet is read right there.
+ */
+int block_file_copy(struct block_file *file, __u64 offset, size_t len, void *to);
+
+/*
  * The head of the block at offset.
  * Returns 0, -ENODATA (the file ends before the block does), -EBADMSG, -EPROTO or
  * another negative errno.

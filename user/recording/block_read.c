@@ -68,15 +68,6 @@ struct block_reader {
 	struct pt_task owners[FORMAT_ROWS_MAX];
 	struct pt_tuple tuples[FORMAT_ROWS_MAX];
 	struct sock_model model;
-	/* the rows that were handed over last */
-	unsigned int made_last;
-	union made {
-		struct pt_rec_head head;
-		struct pt_rec_port port;
-		struct pt_rec_tuple tuple;
-		struct pt_rec_tw_end tw_end;
-		struct pt_rec_journal journal;
-	} made[BLOCK_READER_KEPT];
 };
 
 struct block_reader *block_reader_new(void)
@@ -452,7 +443,7 @@ static const struct pt_task *owner_of(const struct block_reader *reader,
 	return fields->class->has & FORMAT_HAS_OWNER ? &reader->owners[fields->owner] : &none;
 }
 
-/* These set every byte behind the head: an earlier row is still there. */
+/* These set every byte behind the head: whatever was there is still there. */
 static void make_port(const struct block_reader *reader, const struct fields *fields,
 		      struct pt_rec_port *rec)
 {
@@ -493,11 +484,10 @@ static void make_journal(const struct block_reader *reader, const struct fields 
 	memset(rec->reserved, 0, sizeof(rec->reserved));
 }
 
-static int make_row(struct block_reader *reader, const struct fields *fields,
-		    const struct pt_rec_head **row)
+static int make_row(struct block_reader *reader, const struct fields *fields, union block_row *row)
 {
-	union made *made = &reader->made[reader->made_last++ % BLOCK_READER_KEPT];
-	struct pt_rec_head *head = &made->head;
+	const struct pt_rec_head *sound;
+	struct pt_rec_head *head = &row->head;
 
 	*head = fields->class->head;
 	head->port = fields->port;
@@ -506,23 +496,23 @@ static int make_row(struct block_reader *reader, const struct fields *fields,
 	switch (head->kind) {
 	case PT_REC_ALLOC:
 	case PT_REC_FAIL:
-		make_port(reader, fields, &made->port);
+		make_port(reader, fields, &row->port);
 		break;
 	case PT_REC_CONNECT:
 	case PT_REC_TW_BEGIN:
-		make_tuple(reader, fields, &made->tuple);
+		make_tuple(reader, fields, &row->tuple);
 		break;
 	case PT_REC_TW_END:
-		make_tw_end(fields, &made->tw_end);
+		make_tw_end(fields, &row->tw_end);
 		break;
 	case PT_REC_CLOSED:
 	case PT_REC_RELEASE:
 	case PT_REC_EMPTY:
 		break;
 	default:
-		make_journal(reader, fields, &made->journal);
+		make_journal(reader, fields, &row->journal);
 	}
-	return decode_row(head, head->size, row);
+	return decode_row(head, head->size, &sound);
 }
 
 /* All rows were read: so must be the columns. */
@@ -543,7 +533,7 @@ static bool is_whole(const struct block_reader *reader)
 	return true;
 }
 
-int block_reader_next(struct block_reader *reader, const struct pt_rec_head **row)
+int block_reader_next(struct block_reader *reader, union block_row *row)
 {
 	struct fields fields;
 

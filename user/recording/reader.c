@@ -21,7 +21,8 @@ int reader_open(const struct reader_options *options, struct reader **out, struc
 	reader->problems = (struct problems){ options->problem, options->problem_data };
 	reader->path = strdup(options->path);
 	reader->block = block_reader_new();
-	if (reader->path && reader->block)
+	reader->unpacker = unpacker_new();
+	if (reader->path && reader->block && reader->unpacker)
 		err = reader_find_segments(reader, why);
 	else
 		parse_refuse(why, err, "%s", strerror(ENOMEM));
@@ -48,6 +49,7 @@ void reader_close(struct reader *reader)
 	if (reader->dirfd >= 0)
 		close(reader->dirfd);
 	block_reader_free(reader->block);
+	unpacker_free(reader->unpacker);
 	cgroups_free(&reader->cgroups);
 	free(reader->path);
 	free(reader);

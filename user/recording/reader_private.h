@@ -8,6 +8,7 @@
 #include "user/recording/document.h"
 #include "user/recording/problems.h"
 #include "user/recording/reader.h"
+#include "user/recording/unpacker.h"
 
 struct segment {
 	struct reader_segment public;
@@ -31,7 +32,8 @@ struct reader {
 	/* The file that was read last stays open. */
 	struct block_file file;
 	const char *file_name;
-	struct block_reader *block;
+	struct unpacker *unpacker;
+	struct block_reader *block; /* to look at blocks that may not be wanted */
 	struct cgroups cgroups;
 };
 

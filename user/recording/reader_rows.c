@@ -11,6 +11,9 @@
 /* Head, directory, ports and classes of a block of usual size. */
 #define PORTS_AHEAD (24U << 10)
 
+/* Rows that are expected before one: less than a block of memory's latency. */
+#define ROWS_AHEAD 16
+
 /* While a segment is read. */
 struct reading {
 	struct reader *reader;
@@ -100,7 +103,7 @@ static bool count_rows(const struct reading *reading, __u64 from, __u64 to, __u6
 	return known;
 }
 
-static void skip_damage(struct reading *reading, __u64 from, __u64 to)
+static int skip_damage(struct reading *reading, __u64 from, __u64 to)
 {
 	__u64 rows;
 	bool counted = count_rows(reading, from, to, &rows);
@@ -111,6 +114,7 @@ static void skip_damage(struct reading *reading, __u64 from, __u64 to)
 		     to - from, from, rows);
 	else
 		tell(reading, to, "%llu bytes at %llu are damaged and left out", to - from, from);
+	return 0;
 }
 
 /* ---- one block ------------------------------------------------------------------ */
@@ -120,16 +124,6 @@ static void add_cgroup(void *data, __u64 id, const char *path)
 	struct reader *reader = data;
 
 	cgroups_add(&reader->cgroups, id, path);
-}
-
-static int load_block(struct reader *reader, const void *bytes, size_t size,
-		      const struct port_set *ports)
-{
-	int err = block_reader_load(reader->block, bytes, size, ports);
-
-	if (!err)
-		block_reader_cgroups(reader->block, add_cgroup, reader);
-	return err;
 }
 
 static int hand_row(struct reading *reading, const struct pt_rec_head *row,
@@ -147,73 +141,110 @@ static int hand_row(struct reading *reading, const struct pt_rec_head *row,
 	return handler->row ? handler->row(handler->data, row, head->realtime_offset) : 0;
 }
 
-/* Returns 1, 0 (there are no more behind these) or -EBADMSG. */
-static int next_rows(struct reading *reading, const struct pt_rec_head *rows[BLOCK_READER_KEPT],
-		     unsigned int *count)
+static const struct pt_rec_head *row_behind(const struct pt_rec_head *row)
+{
+	return (const struct pt_rec_head *)((const char *)row + row->size);
+}
+
+/* All rows, and some rows before each one that it is expected. */
+static int hand_rows(struct reading *reading, const struct unpacked *block)
 {
 	const struct reader_handler *handler = reading->handler;
-	int ret = 1;
+	const struct pt_rec_head *row = (const struct pt_rec_head *)block->rows, *soon = row;
+	__u32 expected = handler->expect ? 0 : block->count;
+	int ret = 0;
 
-	for (*count = 0; *count < BLOCK_READER_KEPT; ++*count) {
-		ret = block_reader_next(reading->reader->block, &rows[*count]);
-		if (ret <= 0)
-			break;
-		if (handler->expect)
-			handler->expect(handler->data, rows[*count]);
+	for (__u32 i = 0; i < block->count && !ret; i++) {
+		for (; expected < block->count && expected < i + ROWS_AHEAD; expected++) {
+			handler->expect(handler->data, soon);
+			soon = row_behind(soon);
+		}
+		ret = hand_row(reading, row, &block->head);
+		row = row_behind(row);
 	}
 	return ret;
 }
 
-/* *handed: how many were handed over. Returns 0, -EBADMSG, another error or the handler's. */
-static int hand_rows(struct reading *reading, const struct block_head *head, __u64 *handed,
-		     bool *damaged)
+static void tell_damage(struct reading *reading, __u64 at, const struct block_head *head,
+			__u64 handed)
 {
-	const struct pt_rec_head *rows[BLOCK_READER_KEPT];
-	unsigned int count;
-	int more, ret;
+	__u64 missing = head->rows > handed ? head->rows - handed : 0;
 
-	*handed = 0;
-	do {
-		more = next_rows(reading, rows, &count);
-		for (unsigned int i = 0; i < count; i++, ++*handed) {
-			ret = hand_row(reading, rows[i], head);
-			if (ret)
-				return ret;
-		}
-	} while (more > 0);
-	*damaged = more == -EBADMSG;
-	return *damaged ? 0 : more;
+	open_gap(reading, head->type == FORMAT_EVENTS ? missing : 0, !reading->query->ports);
+	stretch_gap(reading, head->last_ts);
+	tell(reading, at + head->size,
+	     "the block of %u bytes at %llu is damaged: %llu rows are missing", head->size, at,
+	     missing);
+}
+
+/* Nothing that is wanted, up to there. */
+static int pass(struct reading *reading, __u64 from, __u64 to)
+{
+	int ret = close_gap(reading, from);
+
+	if (to > reading->last_ts)
+		reading->last_ts = to;
+	return ret;
+}
+
+static int hand_block(struct reading *reading, const struct unpacked *block)
+{
+	int ret = 0;
+
+	if (block->error && block->error != -EBADMSG)
+		return block->error;
+	/* damaged before its first row: a gap, if there is one, goes on */
+	if (block->count || !block->error) {
+		block_reader_cgroups(block->reader, add_cgroup, reading->reader);
+		ret = close_gap(reading, block->head.first_ts);
+	}
+	if (!ret)
+		ret = hand_rows(reading, block);
+	if (ret)
+		return ret;
+	if (block->error)
+		tell_damage(reading, block->at, &block->head, block->count);
+	return block->passed ? pass(reading, block->passed_from, block->passed_to) : 0;
+}
+
+/* What was read so far; before anything is told of what is behind it. */
+static int hand_all(struct reading *reading)
+{
+	const struct unpacked *block;
+	int ret = 0;
+
+	while (!ret && (block = unpacker_take(reading->reader->unpacker)))
+		ret = hand_block(reading, block);
+	return ret;
 }
 
 static int read_block(struct reading *reading, __u64 at, const struct block_head *head)
 {
 	struct reader *reader = reading->reader;
-	const void *bytes;
-	__u64 rows = 0;
-	bool damaged;
-	int err = block_file_bytes(&reader->file, at, head->size, &bytes);
+	struct unpacked *block;
+	void *bytes;
+	int ret;
 
-	if (!err)
-		err = load_block(reader, bytes, head->size, reading->query->ports);
-	damaged = err == -EBADMSG || err == -ENODATA;
-	if (err && !damaged)
-		return err;
-	if (!damaged) {
-		err = close_gap(reading, head->first_ts);
-		if (!err)
-			err = hand_rows(reading, head, &rows, &damaged);
-		if (err)
-			return err;
+	while (!(ret = unpacker_room(reader->unpacker, head->size, &bytes, &block))) {
+		ret = hand_block(reading, unpacker_take(reader->unpacker));
+		if (ret)
+			return ret;
 	}
-	if (!damaged)
+	if (ret < 0)
+		return ret;
+	ret = block_file_copy(&reader->file, at, head->size, bytes);
+	if (!ret) {
+		block->at = at;
+		block->head = *head;
+		unpacker_give(reader->unpacker, reading->query->ports);
 		return 0;
-	rows = head->rows > rows ? head->rows - rows : 0;
-	open_gap(reading, head->type == FORMAT_EVENTS ? rows : 0, !reading->query->ports);
-	stretch_gap(reading, head->last_ts);
-	tell(reading, at + head->size,
-	     "the block of %u bytes at %llu is damaged: %llu rows are missing", head->size, at,
-	     rows);
-	return 0;
+	}
+	if (ret != -ENODATA)
+		return ret;
+	ret = hand_all(reading);
+	if (!ret)
+		tell_damage(reading, at, head, 0);
+	return ret;
 }
 
 /* Whether the block is worth being read whole. Returns 1, 0 or a negative errno. */
@@ -236,6 +267,22 @@ static int has_ports(struct reading *reading, __u64 at, const struct block_head 
 	return ret == -EBADMSG || ret == -ENODATA ? 1 : ret;
 }
 
+/* Not before those that are on their way. */
+static int pass_block(struct reading *reading, const struct block_head *head)
+{
+	struct unpacked *last = unpacker_last(reading->reader->unpacker);
+	__u64 to = head->type == FORMAT_EVENTS ? head->last_ts : 0;
+
+	if (!last)
+		return pass(reading, head->first_ts, to);
+	if (!last->passed)
+		last->passed_from = head->first_ts;
+	last->passed = true;
+	if (to > last->passed_to)
+		last->passed_to = to;
+	return 0;
+}
+
 static int take_rows(struct reading *reading, __u64 at, const struct block_head *head)
 {
 	int ret;
@@ -245,25 +292,23 @@ static int take_rows(struct reading *reading, __u64 at, const struct block_head 
 	if (head->type == FORMAT_EVENTS && reading->query->until != ~0ULL &&
 	    head->first_ts + head->realtime_offset > reading->query->until) {
 		reading->done = true;
-		return close_gap(reading, head->first_ts);
+		return hand_all(reading) ?: close_gap(reading, head->first_ts);
 	}
 	ret = has_ports(reading, at, head);
 	if (ret < 0)
 		return ret;
-	if (ret)
-		return read_block(reading, at, head);
-	ret = close_gap(reading, head->first_ts);
-	if (head->type == FORMAT_EVENTS && head->last_ts > reading->last_ts)
-		reading->last_ts = head->last_ts;
-	return ret;
+	return ret ? read_block(reading, at, head) : pass_block(reading, head);
 }
 
 /* The segment ends here though it should not, or nobody knows: what is missing is a gap. */
 static int end_early(struct reading *reading, __u64 at)
 {
 	const struct reader_segment *segment = &reading->segment->public;
+	int ret = hand_all(reading);
 
 	reading->done = true;
+	if (ret)
+		return ret;
 	if (segment->complete) {
 		open_gap(reading, 0, false);
 		tell(reading, at + 1, "the segment that should go to %llu ends at %llu",
@@ -272,24 +317,37 @@ static int end_early(struct reading *reading, __u64 at)
 	return close_gap(reading, segment->last_ts);
 }
 
+/* Whole blocks are missing, unless something damaged lies in their place. */
+static int miss_blocks(struct reading *reading, __u64 at, const struct block_head *head)
+{
+	int ret = hand_all(reading);
+
+	if (ret || reading->in_gap)
+		return ret;
+	open_gap(reading, 0, false);
+	tell(reading, at + 1, "at %llu, %llu blocks are missing", at,
+	     head->sequence - reading->sequence);
+	return 0;
+}
+
 static int take_block(struct reading *reading, __u64 at, const struct block_head *head)
 {
+	int ret = 0;
+
 	if (at == reading->segment->public.offset) {
 		reading->sequence = 1;
 		return 0;
 	}
 	if (head->type == FORMAT_SEGMENT || head->sequence < reading->sequence)
 		return end_early(reading, at);
-	/* whole blocks are missing, and nothing that is damaged lies in their place */
-	if (head->sequence > reading->sequence && !reading->in_gap) {
-		open_gap(reading, 0, false);
-		tell(reading, at + 1, "at %llu, %llu blocks are missing", at,
-		     head->sequence - reading->sequence);
-	}
+	if (head->sequence > reading->sequence)
+		ret = miss_blocks(reading, at, head);
 	reading->sequence = head->sequence + 1;
+	if (ret)
+		return ret;
 	if (head->type == FORMAT_FOOTER) {
 		reading->done = true;
-		return close_gap(reading, reading->segment->public.last_ts);
+		return hand_all(reading) ?: close_gap(reading, reading->segment->public.last_ts);
 	}
 	if (head->type == FORMAT_EVENTS || head->type == FORMAT_KEYFRAME)
 		return take_rows(reading, at, head);
@@ -324,8 +382,7 @@ static int take_step(struct reading *reading, int step, __u64 at, const struct b
 	case WALK_BLOCK:
 		return take_block(reading, at, head);
 	case WALK_DAMAGED:
-		skip_damage(reading, at, reading->walk.offset);
-		return 0;
+		return hand_all(reading) ?: skip_damage(reading, at, reading->walk.offset);
 	default:
 		/* while it is being written, or was cut, which was told on opening it */
 		return end_early(reading, at);
@@ -400,6 +457,8 @@ static int read_opened(struct reading *reading)
 	posix_fadvise(file->fd, 0, 0,
 		      reading->query->ports ? POSIX_FADV_RANDOM : POSIX_FADV_SEQUENTIAL);
 	err = read_segment(reading);
+	/* it was not read to its end */
+	unpacker_drop(reading->reader->unpacker);
 	footer_free(&reading->footer);
 	return err;
 }

@@ -2,10 +2,10 @@
 #include "user/recording/syncer.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "user/base/thread.h"
 
 #define JOBS 12
 
@@ -62,19 +62,6 @@ static void *work(void *data)
 	return NULL;
 }
 
-/* Signals are the main thread's. */
-static int start(struct syncer *syncer)
-{
-	sigset_t all, before;
-	int err;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&syncer->thread, NULL, work, syncer);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return err;
-}
-
 struct syncer *syncer_new(void)
 {
 	struct syncer *syncer = calloc(1, sizeof(*syncer));
@@ -83,7 +70,7 @@ struct syncer *syncer_new(void)
 		return NULL;
 	pthread_mutex_init(&syncer->mutex, NULL);
 	pthread_cond_init(&syncer->changed, NULL);
-	if (start(syncer)) {
+	if (thread_start(&syncer->thread, work, syncer)) {
 		free(syncer);
 		return NULL;
 	}
