@@ -39,7 +39,12 @@ static struct pt_event curl(void)
 
 static bool passes(const struct filter *filter, const struct pt_event *ev)
 {
-	return filter_match(filter, ev);
+	bool match = filter_match(filter, ev);
+
+	/* whoever asks before, to save the rest, gets no other answer */
+	if (!match)
+		assert_false(filter_is_empty(filter));
+	return match;
 }
 
 static void set_remote(struct filter *filter, const char *text)
@@ -68,6 +73,7 @@ static void test_empty_passes_all(void **state)
 	struct pt_event ev = curl();
 
 	(void)state;
+	assert_true(filter_is_empty(&filter));
 	assert_true(passes(&filter, &ev));
 	memset(&ev, 0, sizeof(ev));
 	for (int type = 0; type < PT_EV_TYPES; type++) {
@@ -413,6 +419,24 @@ static void test_every_filter_counts(void **state)
 	assert_false(passes(&filter, &ev));
 }
 
+static void test_times(void **state)
+{
+	struct filter filter = { .since = 100 };
+	struct pt_event ev = curl();
+
+	(void)state;
+	ev.ts = 60;
+	ev.realtime_offset = 40;
+	assert_true(passes(&filter, &ev));
+	filter.since = 101;
+	assert_false(passes(&filter, &ev));
+	filter.since = 0;
+	filter.until = 100;
+	assert_true(passes(&filter, &ev));
+	filter.until = 99;
+	assert_false(passes(&filter, &ev));
+}
+
 static void test_lists_are_bounded(void **state)
 {
 	static struct filter filter;
@@ -448,6 +472,7 @@ int main(void)
 		cmocka_unit_test(test_ephemeral),
 		cmocka_unit_test(test_lost_passes_every_filter),
 		cmocka_unit_test(test_every_filter_counts),
+		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_lists_are_bounded),
 	};
 

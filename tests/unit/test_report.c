@@ -454,7 +454,7 @@ static void walk(enum report_by by, __u64 since, __u64 until)
 	assert_non_null(walk->report);
 	for (int i = 0; i < STEPS; i++)
 		walk_step(walk);
-	report_end(walk->report, BASE + walk->now);
+	assert_int_equal(report_end(walk->report, BASE + walk->now), 0);
 	assert_true(walk->all.allocs && walk->all.frees && walk->all.held_max > HOLDS / 4);
 	check_rows(walk);
 	check_minutes(walk);
@@ -500,7 +500,7 @@ static void test_held_from_before(void **state)
 	tell_held(report, unit(1002, 3, false)); /* and the socket itself */
 	ev.ts = 2 * SECOND;
 	tell(report, &ev);
-	report_end(report, BASE + 20 * SECOND);
+	assert_int_equal(report_end(report, BASE + 20 * SECOND), 0);
 	assert_int_equal(report->begin, BASE + SECOND);
 	assert_int_equal(report->end, BASE + 9 * SECOND);
 	assert_int_equal(report->all.allocs, 0);
@@ -607,6 +607,7 @@ static void test_reuse_is_only_clean(void **state)
 		ev.reuse = reuse;
 		tell(report, &ev);
 	}
+	assert_int_equal(report_end(report, BASE + SECOND), 0);
 	assert_int_equal(report->all.reuse.count, 1);
 	assert_int_equal(report->rows[0].count.reuse.min, 7);
 	report_free(report);
@@ -646,7 +647,7 @@ static void test_forget(void **state)
 	assert_int_equal(report->rows[1].count.time_wait_now, 0);
 	for (__u64 sock = 1; sock <= 3; sock++)
 		tell_held(report, unit((__u16)(1000 + sock), sock, false));
-	report_end(report, BASE + SECOND);
+	assert_int_equal(report_end(report, BASE + SECOND), 0);
 	assert_int_equal(report->all.held_now, 3);
 	assert_int_equal(report->all.held_max, 3);
 	assert_int_equal(report->all.allocs, 2);
@@ -749,7 +750,7 @@ static void test_nothing(void **state)
 	struct report *report = report_of(REPORT_BY_CGROUP);
 
 	(void)state;
-	report_end(report, BASE);
+	assert_int_equal(report_end(report, BASE), 0);
 	assert_int_equal(report->rows_count, 0);
 	assert_int_equal(report->begin, BASE);
 	assert_int_equal(report->end, BASE);

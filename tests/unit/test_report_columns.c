@@ -87,7 +87,7 @@ static void test_empty_rows_are_left_out(void **state)
 	tell(report, PT_EV_ALLOC, 1, 1);
 	tell(report, PT_EV_ALLOC, 2, 1);
 	tell(report, PT_EV_FREE, 1, 1);
-	report_end(report, 10);
+	assert_int_equal(report_end(report, 10), 0);
 	check_order(report, "fails", "2");
 	report_free(report);
 }

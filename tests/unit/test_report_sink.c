@@ -115,7 +115,7 @@ static struct report *scene(enum report_by by)
 	tell_fail(report, &envoy, 0, EADDRNOTAVAIL, 74 * SECOND);
 	tell_fail(report, &curl, 40001, EADDRINUSE, 75 * SECOND);
 	tell_hold(report, &curl, 40003, 200 * SECOND, 5 * SECOND, 5 * SECOND);
-	report_end(report, BASE + 3600 * SECOND);
+	assert_int_equal(report_end(report, BASE + 3600 * SECOND), 0);
 	return report;
 }
 
@@ -214,7 +214,7 @@ static void test_nothing_happened(void **state)
 	struct report *report = report_by(REPORT_BY_PORT);
 
 	(void)state;
-	report_end(report, BASE + 60 * SECOND);
+	assert_int_equal(report_end(report, BASE + 60 * SECOND), 0);
 	check(report_write_text, report, "fails", 10,
 		"2026-11-21 14:02:00 to 14:03:00 (60.0s): 0 refusals, 0 allocations, 0 frees.\n");
 }
@@ -231,7 +231,7 @@ static void test_several_netns(void **state)
 	ev.space.netns_cookie = 2;
 	ev.space.proto = IPPROTO_UDP;
 	tell(report, ev);
-	report_end(report, BASE + 86400 * SECOND);
+	assert_int_equal(report_end(report, BASE + 86400 * SECOND), 0);
 	check(report_write_text, report, "port", 10,
 		"2026-11-21 14:02:00 to 15:02:00 (1h00m): 0 refusals, 2 allocations, 0 frees.\n"
 		"Most held at once: 2 at 2026-11-21 14:02:01; at the end: 2.\n\n"
@@ -248,20 +248,20 @@ static void test_losses(void **state)
 
 	(void)state;
 	tell_loss(report, 10 * SECOND, 11 * SECOND, 1234);
-	report_end(report, BASE + 86400 * SECOND);
+	assert_int_equal(report_end(report, BASE + 86400 * SECOND), 0);
 	check(report_write_text, report, "fails", 10,
 		"2026-11-21 14:02:00 to 15:02:00 (1h00m): 0 refusals, 0 allocations, 0 frees.\n"
 		"Events lost in this span: 1234; what they told is not counted (2026-11-21 14:02:10 to 14:02:11, 1234).\n");
 	report = report_by(REPORT_BY_PORT);
 	tell_loss(report, 10 * SECOND, 11 * SECOND, PT_UNKNOWN);
-	report_end(report, BASE + 86400 * SECOND);
+	assert_int_equal(report_end(report, BASE + 86400 * SECOND), 0);
 	check(report_write_text, report, "fails", 10,
 		"2026-11-21 14:02:00 to 15:02:00 (1h00m): 0 refusals, 0 allocations, 0 frees.\n"
 		"Events lost in this span: nobody knows how many; what they told is not counted (2026-11-21 14:02:10 to 14:02:11, ?).\n");
 	report = report_by(REPORT_BY_PORT);
 	for (__u64 i = 1; i <= 5; i++)
 		tell_loss(report, i * 600 * SECOND, i * 600 * SECOND, i - 1);
-	report_end(report, BASE + 86400 * SECOND);
+	assert_int_equal(report_end(report, BASE + 86400 * SECOND), 0);
 	check(report_write_text, report, "fails", 10,
 		"2026-11-21 14:02:00 to 15:02:00 (1h00m): 0 refusals, 0 allocations, 0 frees.\n"
 		"Events lost in this span: 10 or more; what they told is not counted (2026-11-21 14:12:00, ?; "
@@ -275,7 +275,7 @@ static void test_hostile_names(void **state)
 	(void)state;
 	tell_fail(report, &hostile, 80, EACCES, SECOND);
 	tell_fail(report, &unknown, 80, EAGAIN, SECOND);
-	report_end(report, BASE + 86400 * SECOND);
+	assert_int_equal(report_end(report, BASE + 86400 * SECOND), 0);
 	check(report_write_text, report, "pid", 10,
 		"2026-11-21 14:02:00 to 15:02:00 (1h00m): 2 refusals (1 EAGAIN, 1 other), 0 allocations, 0 frees.\n\n"
 		"PID  COMM                 REFUSED  ALLOCS  HELD  TW  MOST  TW  P50  P99  LONGEST  TW%  REUSED\n"
@@ -303,7 +303,7 @@ static void test_csv(void **state)
 		"remote,10.96.4.7,443,2,2,0,0,0,4,2,2,1,3,2,2026-11-21T14:05:25.000000000Z,4000000000,5000000000,5000000000,0.222,2,100000000,100000000\n"
 		"remote,,,1,0,1,0,0,0,0,0,0,0,0,,,,,,0,,\n");
 	tell_fail(report, &hostile, 80, EACCES, SECOND);
-	report_end(report, BASE + 86400 * SECOND);
+	assert_int_equal(report_end(report, BASE + 86400 * SECOND), 0);
 	check(report_write_csv, report, "fails", 0,
 		"by," CSV_NUMBERS ",cgroup\n"
 		"cgroup,1,0,0,0,1,0,0,0,0,0,0,,,,,,0,,,\"/a\\x0ab,\"\"c\"\"\"\n");
@@ -323,7 +323,7 @@ static void test_json(void **state)
 	(void)state;
 	tell_fail(report, &hostile, 80, EACCES, SECOND);
 	tell_loss(report, 2 * SECOND, 3 * SECOND, 7);
-	report_end(report, BASE + 86400 * SECOND);
+	assert_int_equal(report_end(report, BASE + 86400 * SECOND), 0);
 	check(report_write_json, report, "fails", 0,
 		"{\"event\":\"report\",\"since\":\"2026-11-21T14:02:00.000000000Z\",\"until\":\"2026-11-21T15:02:00.000000000Z\","
 		"\"by\":\"process\",\"sort\":\"fails\","
@@ -389,7 +389,7 @@ static void test_others(void **state)
 	(void)state;
 	for (owner.pid = 1; owner.pid <= REPORT_ROWS_MAX + 2; owner.pid++)
 		tell_fail(report, &owner, 80, EADDRINUSE, owner.pid * 60 * SECOND);
-	report_end(report, BASE);
+	assert_int_equal(report_end(report, BASE), 0);
 	text = written(report_write_text, report, &view);
 	for (size_t i = 0; i < 2; i++)
 		assert_non_null(strstr(text, wanted[i]));

@@ -117,9 +117,9 @@ static enum exit_status run(struct report_command *command)
 		status = output_open(&command->out, command->options);
 	if (status != STATUS_DONE)
 		return status;
-	report_end(command->report,
-		   min(command->options->until_ns, recorded_end(&command->recorded)));
-	err = write_report(command);
+	err = report_end(command->report,
+			 min(command->options->until_ns, recorded_end(&command->recorded)));
+	err = err ?: write_report(command);
 	return output_explain(&command->out, command->options, out_close(&command->out) ?: err);
 }
 

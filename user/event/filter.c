@@ -156,6 +156,16 @@ bool filter_match(const struct filter *filter, const struct pt_event *ev)
 	       match_owner(filter, &ev->owner);
 }
 
+bool filter_is_empty(const struct filter *filter)
+{
+	unsigned int values = filter->remotes_count + filter->pids.count + filter->uids.count +
+			      filter->netns.count + filter->comms.count + filter->cgroups.count;
+
+	return !filter->has_ports && !filter->has_rports && !values && !filter->ipv4 &&
+	       !filter->ipv6 && !filter->protos && !filter->events && !filter->vias &&
+	       !filter->ephemeral && !filter->since && !filter->until;
+}
+
 __u8 filter_only_proto(const struct filter *filter)
 {
 	if (filter->protos == FILTER_TCP)

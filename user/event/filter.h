@@ -71,6 +71,9 @@ bool filter_passes_u32(const struct filter_u32 *list, __u32 value);
 /* Whether ev is to be shown. PT_EV_LOST always is, but for its time. */
 bool filter_match(const struct filter *filter, const struct pt_event *ev);
 
+/* Whether all events pass. */
+bool filter_is_empty(const struct filter *filter);
+
 /* The one protocol, the one namespace that passes; 0: several do. */
 __u8 filter_only_proto(const struct filter *filter);
 __u32 filter_only_netns(const struct filter *filter);

@@ -9,6 +9,7 @@ struct pipeline {
 	struct pipeline_options options;
 	/* the same without --event: an alloc counts though only frees are shown */
 	struct filter counted;
+	bool counts_all; /* since that is empty */
 	struct ledger *ledger;
 	struct totals totals;
 	__u64 shown;
@@ -25,7 +26,9 @@ static void on_event(void *data, const struct pt_event *ev)
 {
 	struct pipeline *pipeline = data;
 
-	if (pipeline_is_done(pipeline) || !filter_match(&pipeline->counted, ev))
+	if (pipeline_is_done(pipeline))
+		return;
+	if (!pipeline->counts_all && !filter_match(&pipeline->counted, ev))
 		return;
 	if (pipeline->options.totals)
 		totals_event(&pipeline->totals, ev);
@@ -46,6 +49,7 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
 	pipeline->options = *options;
 	pipeline->counted = *options->filter;
 	pipeline->counted.events = 0;
+	pipeline->counts_all = filter_is_empty(&pipeline->counted);
 	totals_init(&pipeline->totals);
 	pipeline->ledger = ledger_new(options->sink ? on_event : NULL, pipeline);
 	if (pipeline->ledger)

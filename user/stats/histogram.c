@@ -64,6 +64,24 @@ static __u64 get(const struct histogram *histogram, unsigned int number)
 	}
 }
 
+/* One more. Returns false if the width has no room for it: then nothing changes. */
+static bool increment(struct histogram *histogram, unsigned int number)
+{
+	switch (histogram->width) {
+	case 0:
+		return ((__u8 *)histogram->counters)[number] != 0xff &&
+		       ++((__u8 *)histogram->counters)[number];
+	case 1:
+		return ((__u16 *)histogram->counters)[number] != 0xffff &&
+		       ++((__u16 *)histogram->counters)[number];
+	case 2:
+		return ((__u32 *)histogram->counters)[number] != ~0U &&
+		       ++((__u32 *)histogram->counters)[number];
+	default:
+		return ++((__u64 *)histogram->counters)[number];
+	}
+}
+
 /* Of a value that the width has room for. */
 static void set(struct histogram *histogram, unsigned int number, __u64 value)
 {
@@ -139,7 +157,6 @@ static unsigned int number_of(const struct histogram *histogram, unsigned int oc
 int histogram_add(struct histogram *histogram, __u64 value)
 {
 	unsigned int octave = octave_of(value), number;
-	__u64 count;
 	int err = 0;
 
 	if (!(histogram->octaves >> octave & 1))
@@ -147,12 +164,11 @@ int histogram_add(struct histogram *histogram, __u64 value)
 	if (err)
 		return err;
 	number = number_of(histogram, octave, bucket_of(value, octave));
-	count = get(histogram, number) + 1;
-	if (!has_room(histogram, count))
+	while (!increment(histogram, number)) {
 		err = widen(histogram);
-	if (err)
-		return err;
-	set(histogram, number, count);
+		if (err)
+			return err;
+	}
 	if (!histogram->count || value < histogram->min)
 		histogram->min = value;
 	if (!histogram->count || value > histogram->max)

@@ -314,8 +314,9 @@ static void add_to(__u64 *number, __s64 change)
 static void change_count(const struct report *report, struct report_count *count,
 			 const struct change *change)
 {
-	if (change->inside)
+	if (change->inside && !count->noted)
 		note_most(count, report->wall);
+	count->noted = change->inside;
 	add_to(&count->held_now, change->held);
 	add_to(&count->time_wait_now, change->time_wait);
 	if (count->time_wait_now > count->held_now)
@@ -403,19 +404,14 @@ void report_forget(struct report *report)
 
 /* ---- events ------------------------------------------------------------------ */
 
-static int count_reuse(struct report_count *count, const struct pt_event *ev)
-{
-	if (ev->reuse != PT_REUSE_CLEAN || ev->reuse_ns == PT_UNKNOWN)
-		return 0;
-	return histogram_add(&count->reuse, ev->reuse_ns);
-}
-
 static int count_alloc(struct report *report, struct report_count *count, const struct pt_event *ev)
 {
 	count->allocs++;
 	report->all.allocs++;
 	report->minute->allocs++;
-	return count_reuse(count, ev) ?: count_reuse(&report->all, ev);
+	if (ev->reuse != PT_REUSE_CLEAN || ev->reuse_ns == PT_UNKNOWN)
+		return 0;
+	return histogram_add(&count->reuse, ev->reuse_ns);
 }
 
 static int on_alloc(struct report *report, const struct pt_event *ev, struct subject *subject,
@@ -540,7 +536,8 @@ static int on_free(struct report *report, const struct pt_event *ev, struct subj
 	if (!change.inside)
 		return 0;
 	report->minute->frees++;
-	return count_free(row_count(report, row), ev) ?: count_free(&report->all, ev);
+	report->all.frees++;
+	return count_free(row_count(report, row), ev);
 }
 
 static enum report_error error_of(int error)
@@ -664,15 +661,29 @@ int report_event(struct report *report, const struct pt_event *ev)
 	return err;
 }
 
-void report_end(struct report *report, __u64 wall)
+/* A row's, into those of all: each event counts once. */
+static int sum_up(struct report_count *all, const struct report_count *count)
 {
+	all->ended_ns += count->ended_ns;
+	all->time_wait_ns += count->time_wait_ns;
+	return histogram_merge(&all->held, &count->held)
+		       ?: histogram_merge(&all->reuse, &count->reuse);
+}
+
+int report_end(struct report *report, __u64 wall)
+{
+	int err = sum_up(&report->all, &report->others);
+
 	if (wall > report->options.until)
 		wall = report->options.until;
 	begin(report, wall);
 	report->end = wall > report->begin ? wall : report->begin;
 	/* what was held all the time, and had no event inside */
-	for (__u32 i = 0; i < report->rows_count; i++)
+	for (__u32 i = 0; i < report->rows_count && !err; i++) {
 		note_most(&report->rows[i].count, report->begin);
+		err = sum_up(&report->all, &report->rows[i].count);
+	}
 	note_most(&report->others, report->begin);
 	note_most(&report->all, report->begin);
+	return err;
 }

@@ -62,6 +62,7 @@ struct report_count {
 	histogram_sum ended_ns;
 	histogram_sum time_wait_ns;
 	__u64 errors[REPORT_ERRORS]; /* of the fails */
+	bool noted;		     /* private: held_max knows of held_now */
 } __attribute__((aligned(64)));
 
 /* What the rows are by. */
@@ -150,8 +151,8 @@ int report_event(struct report *report, const struct pt_event *ev);
 
 /*
  * The recording is read until wall (CLOCK_REALTIME, ns). To be told once, before the
- * report is looked at.
+ * report is looked at: the histograms and sums of all are made here. Returns 0 or -ENOMEM.
  */
-void report_end(struct report *report, __u64 wall);
+int report_end(struct report *report, __u64 wall);
 
 #endif /* PORTTRACE_STATS_REPORT_H */
