@@ -92,6 +92,7 @@ struct pt_event {
 	__u8 laddr[16]; /* IPv4 is v4-mapped */
 	__u8 raddr[16];
 	__u64 sock; /* cookie; 0: not known */
+	__u64 hold; /* the hold's among those of its port: the ledger's, for nobody to see */
 	struct pt_owner owner;
 	enum pt_via via; /* how the hold of this event was obtained */
 

@@ -216,6 +216,7 @@ struct pt_event pt_event_of_unit(const struct ledger_unit *unit)
 	struct pt_event ev;
 
 	state_event(&ev, &head, PT_EV_ALLOC);
+	ev.hold = unit->sock ?: unit->tw;
 	state_event_tuple(&ev, &unit->tuple);
 	ev.owner = unit->owner;
 	ev.via = unit->via;

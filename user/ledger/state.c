@@ -85,6 +85,7 @@ void state_event(struct pt_event *ev, const struct pt_rec_head *head, enum pt_ev
 		.family = head->family,
 		.port = head->port,
 		.sock = cookie_of(head, head->sock),
+		.hold = head->sock,
 		.search_ns = PT_UNKNOWN,
 		.holders = PT_UNKNOWN,
 		.reuse_ns = PT_UNKNOWN,
@@ -101,6 +102,7 @@ void state_event_of_hold(struct pt_event *ev, const struct pt_rec_head *head,
 	ev->space.vrf = hold->vrf;
 	ev->family = hold->family;
 	ev->sock = cookie_of(head, hold->sock);
+	ev->hold = hold->sock;
 	ev->via = hold->via;
 	ev->owner = hold->owner;
 	state_event_tuple(ev, &hold->tuple);
