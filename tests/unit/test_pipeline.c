@@ -57,6 +57,34 @@ static void alloc_and_free(struct fixture *fixture, __u64 sock)
 	pipeline_record(fixture->pipeline, &release, sizeof(release));
 }
 
+static void observe(void *data, const struct pt_event *ev)
+{
+	*(unsigned int *)data |= 1U << ev->type;
+}
+
+/* It sees what the filter hides, also without a sink. */
+static void test_observer(void **state)
+{
+	struct fixture fixture = { .filter = { .events = 1U << PT_EV_FAIL } };
+	unsigned int seen = 0;
+
+	(void)state;
+	fixture.counting.sink.ops = &counting_ops;
+	for (int i = 0; i < 2; i++, seen = 0) {
+		fixture.pipeline = pipeline_new(&(struct pipeline_options){
+			.filter = &fixture.filter,
+			.sink = i ? NULL : &fixture.counting.sink,
+			.observer = observe,
+			.observer_data = &seen,
+		});
+		assert_non_null(fixture.pipeline);
+		alloc_and_free(&fixture, 7);
+		assert_int_equal(seen, 1U << PT_EV_ALLOC | 1U << PT_EV_FREE);
+		pipeline_free(fixture.pipeline);
+	}
+	assert_int_equal(fixture.counting.count, 0);
+}
+
 static void test_records_become_events(void **state)
 {
 	struct fixture fixture = { 0 };
@@ -139,6 +167,7 @@ static void test_damaged_record(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_observer),
 		cmocka_unit_test(test_records_become_events),
 		cmocka_unit_test(test_totals_count_what_event_hides),
 		cmocka_unit_test(test_filter_is_behind_the_ledger),

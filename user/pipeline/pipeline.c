@@ -26,7 +26,9 @@ static void on_event(void *data, const struct pt_event *ev)
 {
 	struct pipeline *pipeline = data;
 
-	if (pipeline_is_done(pipeline))
+	if (pipeline->options.observer)
+		pipeline->options.observer(pipeline->options.observer_data, ev);
+	if (!pipeline->options.sink || pipeline_is_done(pipeline))
 		return;
 	if (!pipeline->counts_all && !filter_match(&pipeline->counted, ev))
 		return;
@@ -51,7 +53,8 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
 	pipeline->counted.events = 0;
 	pipeline->counts_all = filter_is_empty(&pipeline->counted);
 	totals_init(&pipeline->totals);
-	pipeline->ledger = ledger_new(options->sink ? on_event : NULL, pipeline);
+	pipeline->ledger =
+		ledger_new(options->sink || options->observer ? on_event : NULL, pipeline);
 	if (pipeline->ledger)
 		return pipeline;
 	pipeline_free(pipeline);

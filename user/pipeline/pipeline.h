@@ -17,9 +17,12 @@ struct pipeline;
 
 struct pipeline_options {
 	const struct filter *filter; /* borrowed */
-	struct sink *sink;	     /* borrowed; NULL: events are for nobody, nor are totals */
+	struct sink *sink;	     /* borrowed; NULL: events are for no sink, nor are totals */
 	__u64 count;		     /* events to show, 0: no end */
 	bool totals;		     /* pipeline_totals() will be asked */
+	/* Gets every event, whatever the filter says, before the sink does; NULL: nobody. */
+	ledger_emit observer;
+	void *observer_data;
 };
 
 /* Returns NULL if there is no memory. The caller calls pipeline_free(). */
