@@ -493,6 +493,10 @@ static void test_namespace_is_told(void **state)
 	dump(&options, &rows, &result);
 	assert_int_equal(rows.netns_after, rows.count);
 	assert_true(rows.count > 0);
+	options.only_netns = true;
+	rows.netns_after = -1;
+	dump(&options, &rows, &result);
+	assert_int_equal(rows.netns_after, 0);
 	rows.answer = -ECANCELED;
 	rows.count = 0;
 	options.proto = IPPROTO_TCP; /* no rows: the answer is the namespace's */

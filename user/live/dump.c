@@ -338,7 +338,7 @@ static void dump_scope(struct scope *scope)
 	result->namespaces++;
 	if (scope->walk->options->loader)
 		dump_iterated(scope);
-	else
+	else if (!scope->walk->options->only_netns)
 		dump_tables(scope);
 	end_scope(scope, result->incomplete == incomplete && !result->missing);
 }

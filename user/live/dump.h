@@ -34,6 +34,7 @@ struct dump_options {
 	const struct port_set *ports; /* NULL: every port */
 	dump_netns_fn netns_done;     /* after its rows, with the same data; or NULL */
 	const struct loader *loader;  /* its iterators instead of sock_diag; or NULL */
+	bool only_netns;	      /* no sockets: for what netns_done is told */
 };
 
 /* dump_result.missing: the kernel has no module for it, and shows no socket. */

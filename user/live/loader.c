@@ -102,6 +102,7 @@ static const struct rule rules[] = {
 struct loader {
 	struct porttrace_bpf *skel;
 	struct bpf_link *links[RULES];
+	bool buckets_reopen;
 };
 
 static bool kernel_has(const struct btf *btf, const char *function)
@@ -159,6 +160,20 @@ static int keep_words(enum libbpf_print_level level, const char *format, va_list
 static struct bpf_program *program_of(struct porttrace_bpf *skel, const struct rule *rule)
 {
 	return bpf_object__find_program_by_name(skel->obj, rule->program);
+}
+
+static bool struct_has(const struct btf *btf, const char *name, const char *member)
+{
+	__s32 id = btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT);
+	const struct btf_type *type;
+
+	if (id <= 0)
+		return false;
+	type = btf__type_by_id(btf, (__u32)id);
+	for (__u16 i = 0; i < btf_vlen(type); i++)
+		if (!strcmp(btf__name_by_offset(btf, btf_members(type)[i].name_off), member))
+			return true;
+	return false;
 }
 
 /* CO-RE knobs from what the kernel's BTF tells. */
@@ -253,6 +268,7 @@ static int load(struct loader *loader, const struct loader_options *options, con
 	if (err)
 		return err;
 	set_knobs(loader->skel, btf);
+	loader->buckets_reopen = struct_has(btf, "inet_timewait_sock", "tw_connect_bind");
 	loader->skel->rodata->count_owners =
 		bpf_program__autoload(loader->skel->progs.bucket_destroy);
 	set_options(loader->skel, options);
@@ -347,6 +363,11 @@ int loader_iterate(const struct loader *loader, enum loader_iterator which)
 bool loader_has_cookies(const struct loader *loader)
 {
 	return loader->skel->rodata->has_sock_cookie;
+}
+
+bool loader_buckets_reopen(const struct loader *loader)
+{
+	return loader->buckets_reopen;
 }
 
 __u64 loader_lost(const struct loader *loader)

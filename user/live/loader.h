@@ -81,6 +81,13 @@ int loader_iterate(const struct loader *loader, enum loader_iterator which);
  */
 bool loader_has_cookies(const struct loader *loader);
 
+/*
+ * Whether a port's bucket that bind() touched opens to connect() again when bind()'s last
+ * holder leaves (6.18, "tcp: Update bind bucket state on port release"), as TIME_WAITs then
+ * remember how they came to their port; else when it is empty.
+ */
+bool loader_buckets_reopen(const struct loader *loader);
+
 /* Records lost so far because the ring was full. */
 __u64 loader_lost(const struct loader *loader);
 
