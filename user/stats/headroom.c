@@ -215,6 +215,8 @@ struct headroom_counts headroom_counts(const struct headroom *headroom)
 		.bytes = sizeof(*headroom),
 	};
 
+	for (__u32 i = 1; i <= table->spaces.pool.used; i++)
+		counts.unranged += hr_space_at(table, i)->ports && !hr_space_at(table, i)->range;
 	for (size_t i = 0; i < sizeof(chains) / sizeof(*chains); i++)
 		counts.bytes +=
 			chains[i]->size * sizeof(*chains[i]->heads) +
@@ -534,13 +536,13 @@ int headroom_hold(struct headroom *headroom, const struct headroom_hold *told)
 	int err = 0;
 
 	table->was_before = true;
-	if (!hold)
+	if (!hold) {
 		err = hr_table_begin(table, told->ev, &hold);
-	if (!err) {
-		hold->connects |= told->connects;
-		if (told->time_wait)
+		if (!err && told->time_wait)
 			hr_table_time_wait(table, hold);
 	}
+	if (!err)
+		hold->connects |= told->connects;
 	table->was_before = false;
 	return err;
 }

@@ -19,7 +19,8 @@
  *
  * What cannot be known: IP_LOCAL_PORT_RANGE gives a socket a range of its own, which events
  * do not tell. Its ports count where they lie in the namespace's range; its refusals are not
- * taken for exhaustion unless that range is (nearly) empty.
+ * taken for exhaustion unless that range is (nearly) empty. And where a range becomes wider,
+ * ports that were outside when they were got are not counted for their destinations.
  *
  * Pure: fed with the ledger's events in their order, no clock of its own. Memory: about 110
  * bytes for each hold; destinations are bounded.
@@ -159,7 +160,8 @@ struct headroom_hold {
 };
 
 /*
- * The same hold may be told again: then what is new about it counts. Returns 0 or -ENOMEM.
+ * The same hold may be told again, for each unit of a ledger: the socket comes before its
+ * TIME_WAITs; and that it connects may come later. Returns 0 or -ENOMEM.
  */
 int headroom_hold(struct headroom *headroom, const struct headroom_hold *hold);
 
@@ -199,6 +201,7 @@ struct headroom_counts {
 	__u32 destinations; /* that are followed */
 	__u64 cut;	    /* that made place while they held something, or got none */
 	__u32 cut_holds;    /* holds of no destination for that */
+	__u32 unranged;	    /* spaces that hold something, and whose range was not told */
 	bool uncertain;	    /* events were lost; not known yet who holds what */
 	size_t bytes;	    /* of memory, about */
 };

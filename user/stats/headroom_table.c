@@ -569,10 +569,13 @@ static __u32 add_hold(struct hr_table *table, const struct pt_event *ev, __u32 p
 
 static void set_destination(struct hr_table *table, struct hr_hold *hold, const struct pt_event *ev)
 {
-	struct destination_key key = { hr_port_at(table, hold->port)->space, ev->laddr, ev->raddr,
-				       ev->rport };
+	const struct hr_port *port = hr_port_at(table, hold->port);
+	struct destination_key key = { port->space, ev->laddr, ev->raddr, ev->rport };
 
 	if (hold->bound || !ev->rport || ev->space.proto != IPPROTO_TCP)
+		return;
+	/* a server's clients look like this, each a remote of its own */
+	if (hr_space_at(table, port->space)->range && !port->counts)
 		return;
 	hold->destination = make_destination(table, &key);
 	hold->cut = !hold->destination;
