@@ -174,6 +174,45 @@ static void test_flags(void **state)
 	check_wrong("--strict=", "--strict takes no value");
 }
 
+static void test_watch(void **state)
+{
+	(void)state;
+	check_runs("--watch 90%");
+	assert_int_equal(options.watch, 900);
+	check_runs("trace --watch=1 --json --netns 5 --proto tcp");
+	assert_int_equal(options.watch, 10);
+	check_runs("record --watch 100%");
+	assert_int_equal(options.watch, 1000);
+	check_runs("-j");
+	assert_int_equal(options.watch, 0);
+	check_wrong("--watch", "--watch needs a value: PERCENT");
+	check_wrong("--watch 0%", "--watch: '0%' is not a share of the ports: 1%-100%");
+	check_wrong("--watch 101", "--watch: '101' is not a share of the ports: 1%-100%");
+	check_wrong("--watch 9%%", "--watch: '9%%' is not a share of the ports: 1%-100%");
+	check_wrong("--watch %", "--watch: '%' is not a share of the ports: 1%-100%");
+	check_wrong("--watch ", "--watch: '' is not a share of the ports: 1%-100%");
+	check_wrong("--watch 100000000",
+		    "--watch: '100000000' is not a share of the ports: 1%-100%");
+	check_wrong("--watch 90% --no-snapshot",
+		    "--watch needs the snapshot that --no-snapshot leaves out");
+	check_wrong("--watch 90% --port 80",
+		    "--watch has to see every port, and --port hides the others");
+	check_wrong("reuse --watch 90%", "--watch is not an option of reuse");
+}
+
+static void test_headroom(void **state)
+{
+	(void)state;
+	check_runs("ls --headroom --top 5 -N blue --remote 10.0.0.0/8 --json");
+	assert_true(options.headroom);
+	assert_int_equal(options.top, 5);
+	check_runs("ls --headroom -r x --at 14:02");
+	check_wrong("ls --headroom --by port", "--headroom and --by exclude each other");
+	check_wrong("ls --headroom --port 80",
+		    "--headroom counts every port, and --port hides the others");
+	check_wrong("--headroom", "--headroom is not an option of trace");
+}
+
 static void test_audit(void **state)
 {
 	(void)state;
@@ -206,7 +245,6 @@ static void test_unknown_options(void **state)
 	check_wrong("--frobnicate", "unknown option '--frobnicate'");
 	check_wrong("--frobnicate=3", "unknown option '--frobnicate'");
 	check_wrong("--ports 3", "unknown option '--ports'");
-	check_wrong("--watch 80", "unknown option '--watch'");
 	check_wrong("--memory 8M", "unknown option '--memory'");
 	/* Shortened as getopt_long() allows, unless it could be two. */
 	check_runs("--eph");
@@ -432,8 +470,8 @@ static void test_read(void **state)
 static void test_live_or_recorded(void **state)
 {
 	static const char *const live[] = { "--audit", "--duration", "--buffer-size",
-					    "--no-snapshot" };
-	static const char *const values[] = { "", " 10s", " 1M", "" };
+					    "--no-snapshot", "--watch" };
+	static const char *const values[] = { "", " 10s", " 1M", "", " 90%" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(live); i++) {
@@ -659,7 +697,7 @@ static void test_ls_groups(void **state)
 	assert_int_equal(options.top, 10);
 	check_runs("ls --top 5 --by cgroup");
 	assert_int_equal(options.top, 5);
-	check_wrong("ls --top 5", "--top is of --by: give it, too");
+	check_wrong("ls --top 5", "--top is of --by or --headroom: give one, too");
 	check_wrong("ls --sort x", "--sort is not an option of ls");
 	check_wrong("--by port", "--by is not an option of trace");
 	check_wrong("ls --via connect", "--via is not an option of ls");
@@ -871,6 +909,8 @@ int main(void)
 		cmocka_unit_test(test_no_arguments_at_all),
 		cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_audit),
+		cmocka_unit_test(test_watch),
+		cmocka_unit_test(test_headroom),
 		cmocka_unit_test(test_unknown_options),
 		cmocka_unit_test(test_port_filters),
 		cmocka_unit_test(test_remote_filter),

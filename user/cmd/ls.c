@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "user/base/out.h"
+#include "user/cmd/ls_headroom.h"
 #include "user/cmd/ls_rows.h"
 #include "user/cmd/output.h"
 #include "user/cmd/port_holders.h"
@@ -213,6 +214,42 @@ static bool shows_several_netns(const struct ls *ls)
 	return ls->options->netns_names.count > 1;
 }
 
+/* Of all that hold a port, whoever is shown. */
+static int feed(const struct inventory *inventory, struct headroom *headroom)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < inventory->netns_count; i++) {
+		const struct inventory_netns *netns = &inventory->netns[i];
+		const struct headroom_range range = {
+			.netns_cookie = netns->use.cookie,
+			.netns = netns->use.inode,
+			.low = netns->use.low,
+			.high = netns->use.high,
+			.reserved = &netns->range.reserved,
+		};
+
+		/* what is missing would look like left */
+		if (netns->use.has_range && netns->use.whole)
+			err = headroom_range(headroom, &range);
+	}
+	for (size_t i = 0; !err && i < inventory->rows_count; i++)
+		err = ls_headroom_hold(headroom, &inventory->rows[i].holder, i + 1);
+	return err;
+}
+
+static int print_headroom(struct ls *ls, const struct holders_context *ctx)
+{
+	struct headroom *headroom = headroom_new(&(struct headroom_options){ 0 });
+	int err = headroom ? feed(&ls->inventory, headroom) : -ENOMEM;
+
+	if (!err)
+		err = ls_headroom_write(&ls->out, ls->options, ctx, headroom, ls->shown,
+					ls->shown_count);
+	headroom_free(headroom);
+	return err;
+}
+
 static int print(struct ls *ls, __u64 ts)
 {
 	const struct options *options = ls->options;
@@ -225,7 +262,8 @@ static int print(struct ls *ls, __u64 ts)
 		.cgroup_data = ls->cgroups,
 	};
 
-	int err = ls_rows(&ls->out, options, &ctx, ls->shown, ls->shown_count);
+	int err = options->headroom ? print_headroom(ls, &ctx)
+				    : ls_rows(&ls->out, options, &ctx, ls->shown, ls->shown_count);
 
 	if (err)
 		return err;

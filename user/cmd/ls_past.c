@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* porttrace ls -r: who held which port at a past moment. */
+#include <errno.h>
+
+#include "user/cmd/ls_headroom.h"
 #include "user/cmd/ls_rows.h"
 #include "user/cmd/output.h"
 #include "user/cmd/past.h"
@@ -37,6 +40,64 @@ static void tell_rest(struct ls_past *ls)
 			holders_netns_text(&ls->out, &ranges->rows[i]);
 }
 
+struct feeding {
+	struct headroom *headroom;
+	int error;
+};
+
+/* Whoever is shown, all of them count. */
+static void feed_unit(void *data, const struct ledger_unit *unit)
+{
+	struct feeding *feeding = data;
+	struct pt_event ev = pt_event_of_unit(unit);
+	const struct headroom_hold hold = {
+		.ev = &ev,
+		.time_wait = unit->time_wait,
+		.connects = ev.rport,
+	};
+
+	if (!feeding->error)
+		feeding->error = headroom_hold(feeding->headroom, &hold);
+}
+
+/* A recording tells how many ports are reserved, and not which: then left is not known. */
+static int feed(struct ls_past *ls, struct headroom *headroom)
+{
+	const struct port_set none = { 0 };
+	struct feeding feeding = { .headroom = headroom };
+	bool reserved = false;
+
+	for (size_t i = 0; !feeding.error && i < ls->past.ranges.count; i++) {
+		const struct pt_netns *netns = &ls->past.ranges.rows[i];
+
+		reserved |= netns->reserved;
+		if (netns->has_range && !netns->reserved)
+			feeding.error = headroom_range(
+				headroom, &(struct headroom_range){ .netns_cookie = netns->cookie,
+								    .netns = netns->inode,
+								    .low = netns->low,
+								    .high = netns->high,
+								    .reserved = &none });
+	}
+	pipeline_each(ls->recorded.pipeline, feed_unit, &feeding);
+	if (reserved && !ls->options->quiet)
+		complain("ports are reserved, and the recording does not tell which: there it is "
+			 "not known how many are left");
+	return feeding.error;
+}
+
+static int tell_headroom(struct ls_past *ls, const struct holders_context *ctx)
+{
+	struct headroom *headroom = headroom_new(&(struct headroom_options){ 0 });
+	int err = headroom ? feed(ls, headroom) : -ENOMEM;
+
+	if (!err)
+		err = ls_headroom_write(&ls->out, ls->options, ctx, headroom, ls->past.shown,
+					ls->past.count);
+	headroom_free(headroom);
+	return err;
+}
+
 static int tell(struct ls_past *ls)
 {
 	const struct options *options = ls->options;
@@ -49,7 +110,9 @@ static int tell(struct ls_past *ls)
 		.cgroup_data = ls->recorded.reader,
 	};
 
-	int err = ls_rows(&ls->out, options, &ctx, ls->past.shown, ls->past.count);
+	int err = options->headroom
+			  ? tell_headroom(ls, &ctx)
+			  : ls_rows(&ls->out, options, &ctx, ls->past.shown, ls->past.count);
 
 	if (err)
 		return err;

@@ -434,6 +434,22 @@ int option_set_audit(struct options *options, const char *value, struct parse_re
 	return 0;
 }
 
+/* 90% or 90 */
+int option_set_watch(struct options *options, const char *value, struct parse_reason *why)
+{
+	size_t len = strlen(value);
+	char number[8] = "", quote[PARSE_QUOTE_LEN];
+	__u64 percent;
+
+	len -= len && value[len - 1] == '%';
+	memcpy(number, value, len < sizeof(number) ? len : 0);
+	if (parse_u64(number, 1, 100, &percent, why))
+		return parse_refuse(why, -EINVAL, "%s is not a share of the ports: 1%%-100%%",
+				    parse_quote(value, strlen(value), quote));
+	options->watch = (__u32)percent * 10;
+	return 0;
+}
+
 int option_set_max_size(struct options *options, const char *value, struct parse_reason *why)
 {
 	char quote[PARSE_QUOTE_LEN];

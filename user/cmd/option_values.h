@@ -39,6 +39,7 @@ option_fn option_set_count;
 option_fn option_set_buffer_size;
 /* The value may be missing: NULL. */
 option_fn option_set_audit;
+option_fn option_set_watch;
 option_fn option_set_max_size;
 option_fn option_set_max_age;
 option_fn option_set_since;

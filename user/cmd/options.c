@@ -366,12 +366,20 @@ static enum options_result check(struct parser *parser)
 		return result;
 	if (found->audit && found->no_snapshot)
 		return wrong(parser, "--audit needs the snapshot that --no-snapshot leaves out");
+	if (found->watch && found->no_snapshot)
+		return wrong(parser, "--watch needs the snapshot that --no-snapshot leaves out");
+	if (found->watch && found->filter.has_ports)
+		return wrong(parser, "--watch has to see every port, and --port hides the others");
 	if (found->since_ns > found->until_ns)
 		return wrong_span(parser);
 	if (found->command == COMMAND_WHO && found->at_ns == PT_UNKNOWN)
 		return wrong(parser, "--at is missing: who held the port when?");
-	if (found->by == BY_NONE && is_given(parser, option_set_top))
-		return wrong(parser, "--top is of --by: give it, too");
+	if (found->headroom && found->by != BY_NONE)
+		return wrong(parser, "--headroom and --by exclude each other");
+	if (found->headroom && found->filter.has_ports)
+		return wrong(parser, "--headroom counts every port, and --port hides the others");
+	if (found->by == BY_NONE && !found->headroom && is_given(parser, option_set_top))
+		return wrong(parser, "--top is of --by or --headroom: give one, too");
 	return settle_format(parser);
 }
 

@@ -95,6 +95,8 @@ struct options {
 	__u64 buffer_size; /* bytes, a power of two */
 	bool no_snapshot;
 	bool strict;
+	bool headroom; /* ls */
+	__u32 watch;   /* thousandths of a range; 0: nobody wants to be told */
 	bool audit;
 	__u64 audit_every_ns; /* 0: only at the end */
 };

@@ -252,7 +252,7 @@ static enum exit_status set_up(struct record *record)
 	if (status != STATUS_DONE)
 		return status;
 	pipeline_set_tap(session->pipeline, on_row, record);
-	upkeep_set_netns(session->upkeep, on_netns, record);
+	upkeep_add_netns(session->upkeep, on_netns, record);
 	return session_start(session);
 }
 
@@ -402,7 +402,8 @@ enum exit_status command_record(struct options *options)
 		.options = options,
 		.child = { .status = CHILD_TRACER_FAILED },
 		/* a command has the terminal for itself */
-		.progress = !options->quiet && !options->child && isatty(STDERR_FILENO),
+		.progress = !options->quiet && !options->child && !options->watch &&
+			    isatty(STDERR_FILENO),
 	};
 	const struct session_hooks hooks = { look, on_signal, &record };
 	enum exit_status status = set_up(&record), started = STATUS_ERROR;

@@ -77,13 +77,22 @@ enum exit_status session_load(struct session *session)
 
 static int attach(struct session *session, struct sink *sink)
 {
-	int err;
+	const struct watch_options watch = {
+		.mark = session->options->watch,
+		.buckets_reopen = loader_buckets_reopen(session->loader),
+		.fd = STDERR_FILENO,
+	};
+	int err = watch.mark ? watch_new(&watch, &session->watch) : 0;
 
+	if (err)
+		return err;
 	session->pipeline = pipeline_new(&(struct pipeline_options){
 		.filter = &session->options->filter,
 		.sink = sink,
 		.count = session->options->count,
 		.totals = true,
+		.observer = session->watch ? watch_event : NULL,
+		.observer_data = session->watch,
 	});
 	if (!session->pipeline)
 		return -ENOMEM;
@@ -96,6 +105,8 @@ static int attach(struct session *session, struct sink *sink)
 	if (err)
 		return err;
 	upkeep_set_ring(session->upkeep, session->ring);
+	if (session->watch)
+		upkeep_add_netns(session->upkeep, watch_netns, session->watch);
 	return ring_watch(session->ring, session->signals);
 }
 
@@ -142,7 +153,7 @@ static bool signal_ends(const struct session *session, const struct session_hook
 
 static int record_error(const struct session *session)
 {
-	return pipeline_error(session->pipeline) ?: upkeep_error(session->upkeep);
+	return pipeline_error(session->pipeline) ?: upkeep_error(session->upkeep) ?: watch_error(session->watch);
 }
 
 static bool is_over(const struct session *session, const struct session_hooks *hooks)
@@ -152,6 +163,16 @@ static bool is_over(const struct session *session, const struct session_hooks *h
 	return pipeline_is_done(session->pipeline) || record_error(session) ||
 	       signal_ends(session, hooks) ||
 	       (limit && now_ns(CLOCK_BOOTTIME) - session->start >= limit);
+}
+
+static void look_at_watch(struct session *session)
+{
+	__u64 now = now_ns(CLOCK_BOOTTIME);
+
+	if (!session->watch)
+		return;
+	watch_look(session->watch, session->pipeline, now);
+	watch_ranges(session->watch, now);
 }
 
 /* One round. Returns 0, 1 (it is over) or a negative errno. */
@@ -165,6 +186,7 @@ static int run_once(struct session *session, const struct session_hooks *hooks)
 	if (count < RING_BATCH) {
 		pipeline_lost(session->pipeline, lost, now_ns(CLOCK_BOOTTIME));
 		upkeep_look(session->upkeep);
+		look_at_watch(session);
 	}
 	err = hooks->look(hooks->data);
 	if (!err && count < RING_BATCH && !pipeline_is_done(session->pipeline))
@@ -191,6 +213,8 @@ static int drain(struct session *session)
 		count = ring_read(session->ring);
 	} while (count > 0);
 	pipeline_lost(session->pipeline, loader_lost(session->loader), session->end);
+	if (session->watch)
+		watch_look(session->watch, session->pipeline, session->end);
 	return count;
 }
 
@@ -274,6 +298,7 @@ enum exit_status session_conclude(const struct session *session, int error)
 void session_end(struct session *session)
 {
 	ring_free(session->ring);
+	watch_free(session->watch);
 	upkeep_free(session->upkeep);
 	pipeline_free(session->pipeline);
 	loader_free(session->loader);

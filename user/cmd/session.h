@@ -6,6 +6,7 @@
 #include "user/cmd/commands.h"
 #include "user/cmd/introduce.h"
 #include "user/cmd/upkeep.h"
+#include "user/cmd/watch.h"
 #include "user/sink/summary.h"
 
 #define SESSION_PROGRAMS_MAX 64
@@ -18,6 +19,7 @@ struct session {
 	struct ring *ring;
 	struct pipeline *pipeline;
 	struct upkeep *upkeep;
+	struct watch *watch; /* NULL: nobody wants to be told */
 	struct introduction found;
 	int signals; /* signalfd */
 	__u64 start; /* CLOCK_BOOTTIME, ns */

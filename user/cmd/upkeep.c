@@ -17,6 +17,7 @@
 #define RESYNC_EVERY_NS 5000000000ULL
 #define VANISHED_NS 10000000000ULL /* the kernel tears a namespace down in less */
 #define AUDIT_LOOKS 5
+#define LISTENERS_MAX 2
 
 struct upkeep {
 	const struct options *options;
@@ -33,8 +34,11 @@ struct upkeep {
 	__u64 vanished_at; /* a resync left holds in vanished namespaces; 0: none */
 	__u64 audited_at;
 	struct audit *audit;
-	void (*netns)(void *data, const struct dump_netns *netns);
-	void *netns_data;
+	struct {
+		void (*fn)(void *data, const struct dump_netns *netns);
+		void *data;
+	} listeners[LISTENERS_MAX]; /* to namespaces */
+	unsigned int listeners_count;
 };
 
 static __u64 now_ns(void)
@@ -76,11 +80,19 @@ void upkeep_set_ring(struct upkeep *upkeep, struct ring *ring)
 	upkeep->ring = ring;
 }
 
-void upkeep_set_netns(struct upkeep *upkeep, void (*fn)(void *data, const struct dump_netns *netns),
+void upkeep_add_netns(struct upkeep *upkeep, void (*fn)(void *data, const struct dump_netns *netns),
 		      void *data)
 {
-	upkeep->netns = fn;
-	upkeep->netns_data = data;
+	upkeep->listeners[upkeep->listeners_count].fn = fn;
+	upkeep->listeners[upkeep->listeners_count++].data = data;
+}
+
+static void on_netns(void *data, const struct dump_netns *netns)
+{
+	const struct upkeep *upkeep = data;
+
+	for (unsigned int i = 0; i < upkeep->listeners_count; i++)
+		upkeep->listeners[i].fn(upkeep->listeners[i].data, netns);
 }
 
 void upkeep_record(void *data, const void *record, size_t size)
@@ -124,8 +136,7 @@ static void explain_gaps(const struct dump_result *result)
 static struct snapshot *dump(struct upkeep *upkeep, __u32 netns, const struct port_set *ports,
 			     struct dump_result *result, int *err)
 {
-	const struct survey_source source = { upkeep->loader, upkeep->ring, upkeep->netns,
-					      upkeep->netns_data };
+	const struct survey_source source = { upkeep->loader, upkeep->ring, on_netns, upkeep };
 	struct dump_options options = { .proto = filter_only_proto(&upkeep->options->filter),
 					.netns = netns,
 					.ports = ports };

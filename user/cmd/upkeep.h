@@ -20,8 +20,8 @@ struct upkeep *upkeep_new(const struct options *options, struct loader *loader,
 			  struct pipeline *pipeline);
 void upkeep_free(struct upkeep *upkeep);
 
-/* Told each namespace, with its range of ports, whenever all are dumped. */
-void upkeep_set_netns(struct upkeep *upkeep, void (*fn)(void *data, const struct dump_netns *netns),
+/* Told each namespace, with its range of ports, whenever all are dumped. No more than two. */
+void upkeep_add_netns(struct upkeep *upkeep, void (*fn)(void *data, const struct dump_netns *netns),
 		      void *data);
 
 /* The ring whose records upkeep_record() gets; before any other call. */
