@@ -75,6 +75,7 @@ static int compare_rows(const void *a, const void *b)
 	return compare_u64(y->known, x->known) ?:
 	       compare_u64(x->left, y->left) ?:
 	       compare_u64(y->used, x->used) ?:
+	       compare_u64(!x->key.rport, !y->key.rport) ?:
 	       compare_keys(&x->key, &y->key);
 }
 
