@@ -14,7 +14,7 @@
 
 /* ---- single events -------------------------------------------------------------- */
 
-static struct reuse *reuse_of(enum reuse_by by)
+static struct reuse *reuse_of(enum keyed_by by)
 {
 	const struct reuse_options options = { .by = by, .until = ~0ULL };
 	struct reuse *reuse = reuse_new(&options);
@@ -47,7 +47,7 @@ static void take(struct reuse *reuse, struct pt_event ev)
 
 static void test_kinds(void **state)
 {
-	struct reuse *reuse = reuse_of(REUSE_BY_PROTO);
+	struct reuse *reuse = reuse_of(KEYED_BY_PROTO);
 	struct pt_event found = alloc(PT_REUSE_SHARED, 1);
 
 	(void)state;
@@ -63,13 +63,13 @@ static void test_kinds(void **state)
 	assert_int_equal(reuse->all.allocs, 1 + 2 + 3 + 4 + 5);
 	assert_int_equal(reuse->all.clean.count, 1);
 	assert_int_equal(histogram_quantile(&reuse->all.clean, 500), 100);
-	assert_int_equal(reuse->rows_count, 1);
+	assert_int_equal(reuse->keyed.count, 1);
 	reuse_free(reuse);
 }
 
 static void test_takers(void **state)
 {
-	struct reuse *reuse = reuse_of(REUSE_BY_PROTO);
+	struct reuse *reuse = reuse_of(KEYED_BY_PROTO);
 	struct pt_event ev = alloc(PT_REUSE_CLEAN, 1);
 
 	(void)state;
@@ -132,7 +132,7 @@ static void test_span(void **state)
 /* Nobody wants it, but it used the 4-tuple. */
 static void test_unwanted(void **state)
 {
-	struct reuse *reuse = reuse_of(REUSE_BY_PROTO);
+	struct reuse *reuse = reuse_of(KEYED_BY_PROTO);
 	struct pt_event ev = alloc(PT_REUSE_CLEAN, 1), free = ev;
 
 	(void)state;
@@ -153,25 +153,25 @@ static void test_unwanted(void **state)
 /* Beyond so many rows all others are one. */
 static void test_bounded(void **state)
 {
-	struct reuse *reuse = reuse_of(REUSE_BY_PORT);
+	struct reuse *reuse = reuse_of(KEYED_BY_PORT);
 	__u64 clean = 0;
 
 	(void)state;
-	for (__u32 i = 0; i < REUSE_ROWS_MAX + 10; i++) {
+	for (__u32 i = 0; i < KEYED_ROWS_MAX + 10; i++) {
 		struct pt_event ev = alloc(PT_REUSE_CLEAN, (__u16)i);
 
 		ev.space.netns += i >> 16;
 		take(reuse, ev);
-		assert_int_equal(reuse->has_others, i >= REUSE_ROWS_MAX);
+		assert_int_equal(reuse->keyed.has_others, i >= KEYED_ROWS_MAX);
 	}
 	take(reuse, alloc(PT_REUSE_CLEAN, 5));
-	assert_int_equal(reuse->rows_count, REUSE_ROWS_MAX);
-	for (__u32 i = 0; i < reuse->rows_count; i++)
-		clean += reuse->rows[i].count.clean.count;
-	assert_int_equal(clean, REUSE_ROWS_MAX + 1);
+	assert_int_equal(reuse->keyed.count, KEYED_ROWS_MAX);
+	for (__u32 i = 0; i < reuse->keyed.count; i++)
+		clean += reuse_row(reuse, i)->count.clean.count;
+	assert_int_equal(clean, KEYED_ROWS_MAX + 1);
 	assert_int_equal(reuse->others.allocs, 10);
 	assert_int_equal(reuse->others.clean.count, 10);
-	assert_int_equal(reuse->all.clean.count, REUSE_ROWS_MAX + 11);
+	assert_int_equal(reuse->all.clean.count, KEYED_ROWS_MAX + 11);
 	reuse_free(reuse);
 }
 
@@ -379,23 +379,25 @@ static enum again tuple_ns(const struct walk *walk, size_t i, __u64 *ns)
 	return NEVER;
 }
 
-static bool in_row(enum reuse_by by, const struct reuse_row *row, const struct pt_event *ev)
+static bool in_row(enum keyed_by by, const struct reuse_row *row, const struct pt_event *ev)
 {
 	switch (by) {
-	case REUSE_BY_PROTO:
-		return row->space.proto == ev->space.proto;
-	case REUSE_BY_NETNS:
-		return row->space.netns == ev->space.netns;
-	case REUSE_BY_PROCESS:
-		return row->owner.known == ev->owner.known && row->owner.pid == ev->owner.pid;
+	case KEYED_BY_PROTO:
+		return row->key.space.proto == ev->space.proto;
+	case KEYED_BY_NETNS:
+		return row->key.space.netns == ev->space.netns;
+	case KEYED_BY_PROCESS:
+		return row->key.owner.known == ev->owner.known &&
+		       row->key.owner.pid == ev->owner.pid;
 	default:
-		return row->port == ev->port && row->space.proto == ev->space.proto &&
-		       row->space.netns == ev->space.netns && row->space.vrf == ev->space.vrf;
+		return row->key.port == ev->port && row->key.space.proto == ev->space.proto &&
+		       row->key.space.netns == ev->space.netns &&
+		       row->key.space.vrf == ev->space.vrf;
 	}
 }
 
 /* row: NULL: all. */
-static void check_count(const struct walk *walk, enum reuse_by by, const struct reuse_row *row,
+static void check_count(const struct walk *walk, enum keyed_by by, const struct reuse_row *row,
 			const struct reuse_count *count)
 {
 	struct reuse_count wanted = { 0 };
@@ -450,16 +452,16 @@ static void check_tuples(const struct walk *walk, const struct reuse *reuse)
 	assert_int_equal(reuse->tuples.forgotten, 0);
 }
 
-static void check_walk(const struct walk *walk, enum reuse_by by, __u64 seen[PT_REUSES])
+static void check_walk(const struct walk *walk, enum keyed_by by, __u64 seen[PT_REUSES])
 {
 	struct reuse *reuse = reuse_of(by);
 	__u64 allocs = 0;
 
 	for (size_t i = 0; i < walk->count; i++)
 		assert_int_equal(reuse_event(reuse, &walk->events[i], true), 0);
-	for (__u32 i = 0; i < reuse->rows_count; i++) {
-		check_count(walk, by, &reuse->rows[i], &reuse->rows[i].count);
-		allocs += reuse->rows[i].count.allocs;
+	for (__u32 i = 0; i < reuse->keyed.count; i++) {
+		check_count(walk, by, reuse_row(reuse, i), &reuse_row(reuse, i)->count);
+		allocs += reuse_row(reuse, i)->count.allocs;
 	}
 	check_count(walk, by, NULL, &reuse->all);
 	assert_int_equal(allocs, reuse->all.allocs);
@@ -478,8 +480,8 @@ static void test_as_by_brute_force(void **state)
 	for (unsigned int seed = 1; seed <= ROUNDS; seed++) {
 		struct walk *walk = walk_of(seed);
 
-		for (int by = 0; by < REUSE_BYS; by++)
-			check_walk(walk, (enum reuse_by)by, seen);
+		for (int by = 0; by < KEYED_BYS; by++)
+			check_walk(walk, (enum keyed_by)by, seen);
 		ledger_free(walk->ledger);
 		free(walk);
 	}

@@ -74,7 +74,7 @@ static void tell_udp(struct reuse *reuse, __u64 reuse_ns)
 	tell(reuse, ev);
 }
 
-static struct reuse *reuse_by(enum reuse_by by)
+static struct reuse *reuse_by(enum keyed_by by)
 {
 	struct reuse *reuse = reuse_new(&(struct reuse_options){ .by = by, .until = ~0ULL });
 
@@ -85,7 +85,7 @@ static struct reuse *reuse_by(enum reuse_by by)
 }
 
 /* Every kind of allocation; a 4-tuple that comes again, and one after a loss. */
-static struct reuse *scene(enum reuse_by by)
+static struct reuse *scene(enum keyed_by by)
 {
 	struct reuse *reuse = reuse_by(by);
 
@@ -150,7 +150,7 @@ static void check(write_fn write, struct reuse *reuse, size_t top, const char *w
 static void test_text_by_proto(void **state)
 {
 	(void)state;
-	check(reuse_write_text, scene(REUSE_BY_PROTO), 0,
+	check(reuse_write_text, scene(KEYED_BY_PROTO), 0,
 	      HEAD
 	      "PROTO  ALLOCS  CLEAN    P50    P90    P99  LONGEST  SAME%  TW  SHARED  FIRST  UNKNOWN\n"
 	      "tcp         7      3  973ms  1.50s  1.50s    1.50s   66.7   1       1      1        1\n"
@@ -161,7 +161,7 @@ static void test_text_by_proto(void **state)
 static void test_text_by_netns(void **state)
 {
 	(void)state;
-	check(reuse_write_text, scene(REUSE_BY_NETNS), 0,
+	check(reuse_write_text, scene(KEYED_BY_NETNS), 0,
 	      HEAD
 	      "     NETNS  ALLOCS  CLEAN    P50    P90    P99  LONGEST  SAME%  TW  SHARED  FIRST  UNKNOWN\n"
 	      "4026531840       7      3  973ms  1.50s  1.50s    1.50s   66.7   1       1      1        1\n"
@@ -172,7 +172,7 @@ static void test_text_by_netns(void **state)
 static void test_text_by_process(void **state)
 {
 	(void)state;
-	check(reuse_write_text, scene(REUSE_BY_PROCESS), 0,
+	check(reuse_write_text, scene(KEYED_BY_PROCESS), 0,
 	      HEAD
 	      " PID  COMM                 ALLOCS  CLEAN    P50    P90    P99  LONGEST  SAME%  TW  SHARED  FIRST  UNKNOWN\n"
 	      "4242  envoy                     5      2  1.00s  1.50s  1.50s    1.50s  100.0   1       1      0        1\n"
@@ -184,7 +184,7 @@ static void test_text_by_process(void **state)
 static void test_text_by_port(void **state)
 {
 	(void)state;
-	check(reuse_write_text, scene(REUSE_BY_PORT), 3,
+	check(reuse_write_text, scene(KEYED_BY_PORT), 3,
 	      HEAD
 	      "PROTO   PORT       NETNS  ALLOCS  CLEAN    P50    P90    P99  LONGEST  SAME%  TW  SHARED  FIRST  UNKNOWN\n"
 	      "tcp    40001  4026531840       4      2  300ms  1.50s  1.50s    1.50s   50.0   1       1      0        0\n"
@@ -197,17 +197,17 @@ static void test_text_by_port(void **state)
 static void test_text_of_nothing(void **state)
 {
 	(void)state;
-	check(reuse_write_text, reuse_by(REUSE_BY_PROTO), 0, "2026-11-21 14:02:00 to 14:03:00 (60.0s): 0 allocations.\n");
+	check(reuse_write_text, reuse_by(KEYED_BY_PROTO), 0, "2026-11-21 14:02:00 to 14:03:00 (60.0s): 0 allocations.\n");
 }
 
 /* Nothing was free before: no times, and none made up. */
 static void test_text_without_times(void **state)
 {
-	struct reuse *reuse = reuse_by(REUSE_BY_PORT);
+	struct reuse *reuse = reuse_by(KEYED_BY_PORT);
 
 	(void)state;
 	tell_alloc(reuse, &envoy, 40000, PT_REUSE_FIRST, 0);
-	reuse->has_others = true;
+	reuse->keyed.has_others = true;
 	reuse->others.allocs = 1;
 	reuse->others.kinds[PT_REUSE_SHARED] = 1;
 	reuse->lost_unknown = true;
@@ -224,7 +224,7 @@ static void test_text_without_times(void **state)
 /* The ends of what there can be, and what is between has a row, too. */
 static void test_text_of_the_range(void **state)
 {
-	struct reuse *reuse = reuse_by(REUSE_BY_PROTO);
+	struct reuse *reuse = reuse_by(KEYED_BY_PROTO);
 	char *text;
 
 	(void)state;
@@ -250,7 +250,7 @@ static void test_text_of_the_range(void **state)
 
 static void test_json(void **state)
 {
-	struct reuse *reuse = reuse_by(REUSE_BY_PORT);
+	struct reuse *reuse = reuse_by(KEYED_BY_PORT);
 
 	(void)state;
 	tell(reuse, event(PT_EV_FREE, &envoy, 40000, 4 * SECOND));
@@ -273,11 +273,11 @@ static void test_json(void **state)
 
 static void test_json_of_nothing(void **state)
 {
-	struct reuse *reuse = reuse_by(REUSE_BY_PROTO);
+	struct reuse *reuse = reuse_by(KEYED_BY_PROTO);
 
 	(void)state;
 	reuse->lost_unknown = true;
-	reuse->has_others = true;
+	reuse->keyed.has_others = true;
 	check(reuse_write_json, reuse, 0,
 	      "{\"event\":\"reuse\",\"since\":\"2026-11-21T14:02:00.000000000Z\",\"until\":\"2026-11-21T14:03:00.000000000Z\",\"by\":\"proto\",\"lost\":null,"
 	      "\"all\":{\"allocs\":0,\"clean\":0," NOTHING_YET ",\"same_process\":0,\"another_process\":0,\"unknown_process\":0,\"same_process_share\":null,"
@@ -293,8 +293,8 @@ static void test_json_of_nothing(void **state)
 static void test_json_parses(void **state)
 {
 	(void)state;
-	for (int by = 0; by < REUSE_BYS; by++) {
-		char *text = written(reuse_write_json, scene((enum reuse_by)by), 0);
+	for (int by = 0; by < KEYED_BYS; by++) {
+		char *text = written(reuse_write_json, scene((enum keyed_by)by), 0);
 		json_t *reuse = json_loads(text, JSON_REJECT_DUPLICATES, NULL), *row, *bucket;
 		json_int_t clean = 0, count = 0;
 		size_t i, j;

@@ -56,13 +56,13 @@ static void split_filter(struct reuse_command *command)
 	};
 }
 
-static enum reuse_by by_of(enum options_by by)
+static enum keyed_by by_of(enum options_by by)
 {
-	static const enum reuse_by bys[BYS] = {
-		[BY_PROTO] = REUSE_BY_PROTO,
-		[BY_NETNS] = REUSE_BY_NETNS,
-		[BY_PROCESS] = REUSE_BY_PROCESS,
-		[BY_PORT] = REUSE_BY_PORT,
+	static const enum keyed_by bys[BYS] = {
+		[BY_PROTO] = KEYED_BY_PROTO,
+		[BY_NETNS] = KEYED_BY_NETNS,
+		[BY_PROCESS] = KEYED_BY_PROCESS,
+		[BY_PORT] = KEYED_BY_PORT,
 	};
 
 	return bys[by];

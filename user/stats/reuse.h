@@ -16,21 +16,10 @@
 #ifndef PORTTRACE_STATS_REUSE_H
 #define PORTTRACE_STATS_REUSE_H
 
-#include "user/base/index.h"
 #include "user/event/event.h"
 #include "user/stats/histogram.h"
+#include "user/stats/keyed.h"
 #include "user/stats/tuples.h"
-
-/* More rows than this are summed up in one, "others". */
-#define REUSE_ROWS_MAX 65536
-
-enum reuse_by {
-	REUSE_BY_PROTO,
-	REUSE_BY_NETNS,
-	REUSE_BY_PROCESS,
-	REUSE_BY_PORT,
-	REUSE_BYS,
-};
 
 /* Who took a free port. */
 enum reuse_taker {
@@ -47,42 +36,37 @@ struct reuse_count {
 	struct histogram clean;	    /* ns; all clean ones */
 };
 
-/* What the rows are by; of space only the members that tell it mean anything. */
+/* Of keyed. */
 struct reuse_row {
-	struct pt_space space;
-	__u16 port;
-	struct pt_owner owner; /* as first seen; known may be false */
+	union keyed_row key;
 	struct reuse_count count;
 };
 
 struct reuse_options {
-	enum reuse_by by;
+	enum keyed_by by;
 	/* From since until before until: CLOCK_REALTIME, ns. 0 and ~0: all. */
 	__u64 since, until;
 };
 
-/* Rows in the order of their first allocation. Read all but the private fields freely. */
+/* Read it freely. */
 struct reuse {
 	struct reuse_options options;
 	/* The span, CLOCK_REALTIME, ns: as reuse_begin() and reuse_end() were told. */
 	__u64 begin, end;
 	struct reuse_count all;
-	struct reuse_row *rows;
-	__u32 rows_count;
-	struct reuse_count others;
-	bool has_others;	/* something was counted there */
-	__u64 lost;		/* events within the span, as far as known */
-	bool lost_unknown;	/* of some nobody knows how many */
-	struct histogram tuple; /* ns; of a 4-tuple's connections */
-	__u64 tuple_unknown;	/* used again, but events are missing between */
-	struct tuples tuples;	/* its forgotten tells how many may be missing in tuple */
-	/* private */
-	__u32 rows_size;
-	struct index index;
+	struct keyed keyed;
+	struct reuse_count others; /* of the rows that it has no room for */
+	__u64 lost;		   /* events within the span, as far as known */
+	bool lost_unknown;	   /* of some nobody knows how many */
+	struct histogram tuple;	   /* ns; of a 4-tuple's connections */
+	__u64 tuple_unknown;	   /* used again, but events are missing between */
+	struct tuples tuples;	   /* its forgotten tells how many may be missing in tuple */
 };
 
-/* The word of the output. */
-const char *reuse_by_name(enum reuse_by by);
+static inline struct reuse_row *reuse_row(const struct reuse *reuse, __u32 number)
+{
+	return keyed_at(&reuse->keyed, number);
+}
 
 /* Returns NULL if there is no memory. The caller calls reuse_free(). */
 struct reuse *reuse_new(const struct reuse_options *options);
