@@ -79,8 +79,7 @@ static struct reuse *reuse_by(enum keyed_by by)
 	struct reuse *reuse = reuse_new(&(struct reuse_options){ .by = by, .until = ~0ULL });
 
 	assert_non_null(reuse);
-	reuse_begin(reuse, BASE);
-	reuse_end(reuse, BASE + 60 * SECOND);
+	reuse_set_span(reuse, BASE, BASE + 60 * SECOND);
 	return reuse;
 }
 

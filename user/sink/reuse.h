@@ -9,7 +9,7 @@
 #include "user/stats/reuse.h"
 
 /*
- * After reuse_end(). Both show the first top rows (0: all), most allocations first, and
+ * After reuse_set_span(). Both show the first top rows (0: all), most allocations first, and
  * return 0, or -ENOMEM if they wrote nothing; errors of out are its own.
  *
  * For people, times in local time: the counts, the times of all as a histogram, the rows,

@@ -33,15 +33,10 @@ void reuse_free(struct reuse *reuse)
 	free(reuse);
 }
 
-void reuse_begin(struct reuse *reuse, __u64 wall)
+void reuse_set_span(struct reuse *reuse, __u64 begin, __u64 end)
 {
-	reuse->begin = wall;
-	reuse->end = wall;
-}
-
-void reuse_end(struct reuse *reuse, __u64 wall)
-{
-	reuse->end = wall > reuse->begin ? wall : reuse->begin;
+	reuse->begin = begin;
+	reuse->end = end > begin ? end : begin;
 }
 
 void reuse_forget(struct reuse *reuse)

@@ -51,7 +51,7 @@ struct reuse_options {
 /* Read it freely. */
 struct reuse {
 	struct reuse_options options;
-	/* The span, CLOCK_REALTIME, ns: as reuse_begin() and reuse_end() were told. */
+	/* The span, CLOCK_REALTIME, ns: as reuse_set_span() was told. */
 	__u64 begin, end;
 	struct reuse_count all;
 	struct keyed keyed;
@@ -72,9 +72,8 @@ static inline struct reuse_row *reuse_row(const struct reuse *reuse, __u32 numbe
 struct reuse *reuse_new(const struct reuse_options *options);
 void reuse_free(struct reuse *reuse);
 
-/* When the span begins and, before reuse is looked at, ends: CLOCK_REALTIME, ns. */
-void reuse_begin(struct reuse *reuse, __u64 wall);
-void reuse_end(struct reuse *reuse, __u64 wall);
+/* Before reuse is looked at: the span, CLOCK_REALTIME, ns. */
+void reuse_set_span(struct reuse *reuse, __u64 begin, __u64 end);
 
 /* The ledger begins anew, at another run of the recorder: nothing is known of before. */
 void reuse_forget(struct reuse *reuse);
