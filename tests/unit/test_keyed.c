@@ -25,21 +25,25 @@ static struct pt_event event(void)
 	};
 }
 
+static enum fill_class fill;
+
 static struct row *find(struct keyed *keyed, struct pt_event ev)
 {
 	void *row;
 
-	assert_int_equal(keyed_find(keyed, &ev, &row), 0);
+	assert_int_equal(
+		keyed_find(keyed, &(struct keyed_subject){ .ev = &ev, .fill = fill }, &row), 0);
 	return row;
 }
 
 /* A row for what differs in what it is by, none for all else. */
-static void check(enum keyed_by by, struct pt_event same, struct pt_event other)
+static void check_from(struct pt_event first, enum keyed_by by, struct pt_event same,
+		       struct pt_event other)
 {
 	struct keyed keyed;
 
 	keyed_init(&keyed, by, sizeof(struct row));
-	find(&keyed, event())->count++;
+	find(&keyed, first)->count++;
 	find(&keyed, same)->count++;
 	assert_int_equal(keyed.count, 1);
 	assert_int_equal(find(&keyed, other)->count, 0);
@@ -48,6 +52,11 @@ static void check(enum keyed_by by, struct pt_event same, struct pt_event other)
 	assert_ptr_equal(find(&keyed, other), keyed_at(&keyed, 1));
 	assert_false(keyed.has_others);
 	keyed_free(&keyed);
+}
+
+static void check(enum keyed_by by, struct pt_event same, struct pt_event other)
+{
+	check_from(event(), by, same, other);
 }
 
 static void test_by_proto(void **state)
@@ -97,6 +106,35 @@ static void test_by_port(void **state)
 	check(KEYED_BY_PORT, same, other);
 }
 
+static void test_by_remote(void **state)
+{
+	struct pt_event same = event(), other = event();
+
+	(void)state;
+	same.raddr[0] = 5; /* of a socket without a remote it means nothing */
+	other.rport = 443;
+	check(KEYED_BY_REMOTE, same, other);
+	same = other;
+	same.space.netns++;
+	other.raddr[15] = 1;
+	check_from(same, KEYED_BY_REMOTE, same, other);
+}
+
+static void test_by_fill(void **state)
+{
+	struct keyed keyed;
+
+	(void)state;
+	keyed_init(&keyed, KEYED_BY_FILL, sizeof(struct row));
+	for (fill = FILL_0; fill < FILL_CLASSES; fill++)
+		find(&keyed, event())->count++;
+	fill = FILL_90;
+	assert_int_equal(find(&keyed, event())->count, 1);
+	assert_int_equal(keyed.count, FILL_CLASSES);
+	fill = FILL_0;
+	keyed_free(&keyed);
+}
+
 static void test_names(void **state)
 {
 	(void)state;
@@ -128,6 +166,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_by_proto),   cmocka_unit_test(test_by_netns),
 		cmocka_unit_test(test_by_process), cmocka_unit_test(test_by_port),
+		cmocka_unit_test(test_by_remote),  cmocka_unit_test(test_by_fill),
 		cmocka_unit_test(test_names),	   cmocka_unit_test(test_bounded),
 	};
 

@@ -480,7 +480,7 @@ static void test_as_by_brute_force(void **state)
 	for (unsigned int seed = 1; seed <= ROUNDS; seed++) {
 		struct walk *walk = walk_of(seed);
 
-		for (int by = 0; by < KEYED_BYS; by++)
+		for (int by = 0; by <= KEYED_BY_PORT; by++)
 			check_walk(walk, (enum keyed_by)by, seen);
 		ledger_free(walk->ledger);
 		free(walk);

@@ -82,10 +82,29 @@ GETTER(get_uid)
 	return owner->known ? put_u64(v, owner->uid) : COLUMN_UNKNOWN;
 }
 
+GETTER(get_remote)
+{
+	const union keyed_row *key = KEY_OF(data);
+
+	return key->rport ? put_endpoint(v, key->raddr, key->rport, 0) : COLUMN_NONE;
+}
+
+GETTER(get_rport)
+{
+	return KEY_OF(data)->rport ? put_u64(v, KEY_OF(data)->rport) : COLUMN_NONE;
+}
+
+GETTER(get_fill)
+{
+	return put_text(v, fill_class_name(KEY_OF(data)->fill));
+}
+
 #define PROCESS (1U << KEYED_BY_PROCESS)
 #define PORT (1U << KEYED_BY_PORT)
 #define PROTO (1U << KEYED_BY_PROTO | PORT)
 #define NETNS (1U << KEYED_BY_NETNS | PORT)
+#define REMOTE (1U << KEYED_BY_REMOTE)
+#define FILL (1U << KEYED_BY_FILL)
 
 /* Further members may follow the bys. */
 #define KEY(key_, title_, type_, get_, ...)                                                        \
@@ -105,6 +124,10 @@ static const struct key_column key_columns[] = {
 	KEY(NULL, "COMM", COLUMN_OWNER, get_owner, PROCESS),
 	KEY("kernel", NULL, COLUMN_BOOL, get_kernel, PROCESS),
 	KEY("uid", NULL, COLUMN_U64, get_uid, PROCESS),
+	KEY("raddr", NULL, COLUMN_ADDR, get_remote, REMOTE),
+	KEY("rport", NULL, COLUMN_U64, get_rport, REMOTE),
+	KEY(NULL, "REMOTE", COLUMN_ENDPOINT, get_remote, REMOTE),
+	KEY("fill", "FULL%", COLUMN_WORD, get_fill, FILL),
 };
 
 _Static_assert(ARRAY_SIZE(key_columns) + KEYED_NUMBERS_MAX <= GRID_COLUMNS_MAX, "a grid's");

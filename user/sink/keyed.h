@@ -18,7 +18,7 @@ struct keyed_column {
 };
 
 /* Numbers of one table. */
-#define KEYED_NUMBERS_MAX 22
+#define KEYED_NUMBERS_MAX 18
 
 struct keyed_view {
 	const struct keyed *keyed;

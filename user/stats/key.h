@@ -3,6 +3,8 @@
 #ifndef PORTTRACE_STATS_KEY_H
 #define PORTTRACE_STATS_KEY_H
 
+#include <string.h>
+
 #include "user/base/index.h"
 #include "user/event/event.h"
 
@@ -29,6 +31,23 @@ static inline __u32 key_netns_hash(const struct pt_space *space)
 static inline bool key_netns_is_equal(const struct pt_space *a, const struct pt_space *b)
 {
 	return a->netns_cookie == b->netns_cookie && a->netns == b->netns;
+}
+
+/* Whatever the address, no remote (rport 0) is one. */
+static inline __u32 key_remote_hash(const __u8 raddr[16], __u16 rport)
+{
+	__u64 words[2];
+
+	if (!rport)
+		return 0;
+	memcpy(words, raddr, sizeof(words));
+	return index_hash(words[0] ^ index_hash(words[1]) ^ (__u64)rport << 48);
+}
+
+static inline bool key_remote_is_equal(const __u8 a[16], __u16 a_port, const __u8 b[16],
+				       __u16 b_port)
+{
+	return a_port == b_port && (!a_port || !memcmp(a, b, 16));
 }
 
 /* All processes that are not known are one. */

@@ -11,10 +11,8 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 static const char *const by_names[] = {
-	[KEYED_BY_PROTO] = "proto",
-	[KEYED_BY_NETNS] = "netns",
-	[KEYED_BY_PROCESS] = "process",
-	[KEYED_BY_PORT] = "port",
+	[KEYED_BY_PROTO] = "proto", [KEYED_BY_NETNS] = "netns",	  [KEYED_BY_PROCESS] = "process",
+	[KEYED_BY_PORT] = "port",   [KEYED_BY_REMOTE] = "remote", [KEYED_BY_FILL] = "fill",
 };
 
 _Static_assert(ARRAY_SIZE(by_names) == KEYED_BYS, "a name for each by");
@@ -39,7 +37,8 @@ static bool row_matches(const void *entries, __u32 entry, const void *key)
 {
 	const struct keyed *keyed = entries;
 	const union keyed_row *row = keyed_at(keyed, entry);
-	const struct pt_event *ev = key;
+	const struct keyed_subject *subject = key;
+	const struct pt_event *ev = subject->ev;
 
 	switch (keyed->by) {
 	case KEYED_BY_PROTO:
@@ -48,13 +47,19 @@ static bool row_matches(const void *entries, __u32 entry, const void *key)
 		return key_netns_is_equal(&row->space, &ev->space);
 	case KEYED_BY_PROCESS:
 		return key_process_is_equal(&row->owner, &ev->owner);
+	case KEYED_BY_REMOTE:
+		return key_remote_is_equal(row->raddr, row->rport, ev->raddr, ev->rport);
+	case KEYED_BY_FILL:
+		return row->fill == subject->fill;
 	default:
 		return row->port == ev->port && key_space_is_equal(&row->space, &ev->space);
 	}
 }
 
-static __u32 row_hash(const struct keyed *keyed, const struct pt_event *ev)
+static __u32 row_hash(const struct keyed *keyed, const struct keyed_subject *subject)
 {
+	const struct pt_event *ev = subject->ev;
+
 	switch (keyed->by) {
 	case KEYED_BY_PROTO:
 		return index_hash(ev->space.proto);
@@ -62,22 +67,38 @@ static __u32 row_hash(const struct keyed *keyed, const struct pt_event *ev)
 		return key_netns_hash(&ev->space);
 	case KEYED_BY_PROCESS:
 		return key_process_hash(&ev->owner);
+	case KEYED_BY_REMOTE:
+		return key_remote_hash(ev->raddr, ev->rport);
+	case KEYED_BY_FILL:
+		return index_hash(subject->fill);
 	default:
 		return key_port_hash(&ev->space, ev->port);
 	}
 }
 
-static void row_set_key(const struct keyed *keyed, union keyed_row *row, const struct pt_event *ev)
+static void row_set_key(const struct keyed *keyed, union keyed_row *row,
+			const struct keyed_subject *subject)
 {
-	if (keyed->by == KEYED_BY_PROCESS) {
+	const struct pt_event *ev = subject->ev;
+
+	switch (keyed->by) {
+	case KEYED_BY_PROCESS:
 		row->owner = ev->owner;
 		return;
+	case KEYED_BY_REMOTE:
+		row->rport = ev->rport;
+		memcpy(row->raddr, ev->raddr, sizeof(row->raddr));
+		return;
+	case KEYED_BY_FILL:
+		row->fill = subject->fill;
+		return;
+	default:
+		row->space = ev->space;
+		row->port = ev->port;
 	}
-	row->space = ev->space;
-	row->port = ev->port;
 }
 
-static int row_add(struct keyed *keyed, const struct pt_event *ev, __u32 hash)
+static int row_add(struct keyed *keyed, const struct keyed_subject *subject, __u32 hash)
 {
 	void *rows = array_make_room(keyed->rows, keyed->count, &keyed->room, keyed->row_size);
 	int err;
@@ -89,15 +110,15 @@ static int row_add(struct keyed *keyed, const struct pt_event *ev, __u32 hash)
 	if (err)
 		return err;
 	memset(keyed_at(keyed, keyed->count), 0, keyed->row_size);
-	row_set_key(keyed, keyed_at(keyed, keyed->count), ev);
+	row_set_key(keyed, keyed_at(keyed, keyed->count), subject);
 	keyed->count++;
 	return 0;
 }
 
-int keyed_find(struct keyed *keyed, const struct pt_event *ev, void **row)
+int keyed_find(struct keyed *keyed, const struct keyed_subject *subject, void **row)
 {
-	__u32 hash = row_hash(keyed, ev);
-	__u32 number = index_find(&keyed->index, hash, row_matches, keyed, ev);
+	__u32 hash = row_hash(keyed, subject);
+	__u32 number = index_find(&keyed->index, hash, row_matches, keyed, subject);
 	int err;
 
 	*row = NULL;
@@ -107,7 +128,7 @@ int keyed_find(struct keyed *keyed, const struct pt_event *ev, void **row)
 	}
 	if (number == INDEX_NONE) {
 		number = keyed->count;
-		err = row_add(keyed, ev, hash);
+		err = row_add(keyed, subject, hash);
 		if (err)
 			return err;
 	}

@@ -8,6 +8,7 @@
 
 #include "user/base/index.h"
 #include "user/event/event.h"
+#include "user/stats/fill.h"
 
 #define KEYED_ROWS_MAX 65536
 
@@ -16,6 +17,8 @@ enum keyed_by {
 	KEYED_BY_NETNS,
 	KEYED_BY_PROCESS,
 	KEYED_BY_PORT,
+	KEYED_BY_REMOTE,
+	KEYED_BY_FILL,
 	KEYED_BYS,
 };
 
@@ -25,7 +28,18 @@ union keyed_row {
 		struct pt_space space;
 		__u16 port;
 	};
+	struct {
+		__u8 raddr[16];
+		__u16 rport; /* 0: no remote */
+	};
 	struct pt_owner owner; /* as first seen; known may be false */
+	enum fill_class fill;
+};
+
+/* What belongs into a row. */
+struct keyed_subject {
+	const struct pt_event *ev;
+	enum fill_class fill; /* as ev met it */
 };
 
 /* Rows in the order of their first event. Read by, count and has_others freely. */
@@ -54,9 +68,9 @@ static inline void *keyed_at(const struct keyed *keyed, __u32 number)
 }
 
 /*
- * The event's row in *row, made (what is behind its key zeroed) if it is new; NULL: it
+ * The subject's row in *row, made (what is behind its key zeroed) if it is new; NULL: it
  * is one of the others. Valid until the next call. Returns 0 or -ENOMEM.
  */
-int keyed_find(struct keyed *keyed, const struct pt_event *ev, void **row);
+int keyed_find(struct keyed *keyed, const struct keyed_subject *subject, void **row);
 
 #endif /* PORTTRACE_STATS_KEYED_H */

@@ -134,21 +134,10 @@ static bool row_matches(const void *entries, __u32 entry, const void *key)
 	case REPORT_BY_PROCESS:
 		return key_process_is_equal(&row->owner, subject->owner);
 	case REPORT_BY_REMOTE:
-		return row->rport == subject->rport &&
-		       (!row->rport || !memcmp(row->raddr, subject->raddr, sizeof(row->raddr)));
+		return key_remote_is_equal(row->raddr, row->rport, subject->raddr, subject->rport);
 	default:
 		return cgroup_is_equal(row->cgroup, subject->cgroup);
 	}
-}
-
-static __u32 remote_hash(const struct subject *subject)
-{
-	__u64 words[2];
-
-	if (!subject->rport)
-		return 0;
-	memcpy(words, subject->raddr, sizeof(words));
-	return index_hash(words[0] ^ index_hash(words[1]) ^ (__u64)subject->rport << 48);
 }
 
 /* FNV-1a */
@@ -169,7 +158,7 @@ static __u32 row_hash(const struct report *report, const struct subject *subject
 	case REPORT_BY_PROCESS:
 		return key_process_hash(subject->owner);
 	case REPORT_BY_REMOTE:
-		return remote_hash(subject);
+		return key_remote_hash(subject->raddr, subject->rport);
 	default:
 		return text_hash(subject->cgroup);
 	}

@@ -100,7 +100,7 @@ static int on_alloc(struct reuse *reuse, const struct pt_event *ev, bool counts)
 
 	if (!counts || pt_via_is_found(ev->via))
 		return 0;
-	err = keyed_find(&reuse->keyed, ev, &found);
+	err = keyed_find(&reuse->keyed, &(struct keyed_subject){ .ev = ev }, &found);
 	row = found;
 	if (!err)
 		err = count_alloc(row ? &row->count : &reuse->others, ev);
