@@ -49,11 +49,47 @@ static void test_pieces(void **state)
 	free(text);
 }
 
+static void check_lost(__u64 lost, bool unknown, const char *wanted)
+{
+	struct out out;
+	char *text;
+
+	capture_begin(&out);
+	assert_int_equal(prose_lost(&out, lost, unknown), *wanted != '\0');
+	text = capture_end(&out);
+	assert_string_equal(text, wanted);
+	free(text);
+}
+
+static void test_lost(void **state)
+{
+	(void)state;
+	check_lost(0, false, "");
+	check_lost(9, false, "Events lost in this span: 9");
+	check_lost(9, true, "Events lost in this span: 9 or more");
+	check_lost(0, true, "Events lost in this span: nobody knows how many");
+}
+
+static void test_head(void **state)
+{
+	struct out out;
+	char *text;
+
+	(void)state;
+	capture_begin(&out);
+	prose_head(&out, BASE, BASE + 61 * SECOND);
+	text = capture_end(&out);
+	assert_string_equal(text, "2026-11-21 14:02:00 to 14:03:01 (61.0s): ");
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_span),
 		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_head),
 	};
 
 	setenv("TZ", "UTC", 1);

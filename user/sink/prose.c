@@ -44,3 +44,23 @@ void prose_duration(struct out *out, __u64 ns)
 {
 	out_commit(out, format_duration(out_reserve(out, FORMAT_DURATION_MAX), ns));
 }
+
+void prose_head(struct out *out, __u64 from, __u64 to)
+{
+	prose_span(out, " to ", from, to);
+	out_str(out, " (");
+	prose_duration(out, to - from);
+	out_str(out, "): ");
+}
+
+bool prose_lost(struct out *out, __u64 lost, bool unknown)
+{
+	if (!lost && !unknown)
+		return false;
+	out_str(out, "Events lost in this span: ");
+	if (lost)
+		out_u64(out, lost);
+	if (unknown)
+		out_str(out, lost ? " or more" : "nobody knows how many");
+	return true;
+}

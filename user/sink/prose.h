@@ -3,6 +3,8 @@
 #ifndef PORTTRACE_SINK_PROSE_H
 #define PORTTRACE_SINK_PROSE_H
 
+#include <stdbool.h>
+
 #include "user/base/out.h"
 
 /* "s" unless it is one. */
@@ -23,5 +25,14 @@ void prose_span(struct out *out, const char *between, __u64 from, __u64 to);
 
 /* ns, as format_duration() has it. */
 void prose_duration(struct out *out, __u64 ns);
+
+/* A span of CLOCK_REALTIME, ns, and how long it is: "2026-11-21 14:02:00 to 14:03:00 (60.0s): " */
+void prose_head(struct out *out, __u64 from, __u64 to);
+
+/*
+ * "Events lost in this span: 9", without a full stop; unknown: of some nobody knows how
+ * many. Returns whether there were any; if not, it writes nothing.
+ */
+bool prose_lost(struct out *out, __u64 lost, bool unknown);
 
 #endif /* PORTTRACE_SINK_PROSE_H */

@@ -155,13 +155,8 @@ static void put_losses(struct out *out, const struct report *report)
 {
 	__u32 shown = report->losses_count < LOSSES_SHOWN ? report->losses_count : LOSSES_SHOWN;
 
-	if (!report->losses_count)
+	if (!prose_lost(out, report->lost, report->lost_unknown))
 		return;
-	out_str(out, "Events lost in this span: ");
-	if (report->lost)
-		out_u64(out, report->lost);
-	if (report->lost_unknown)
-		out_str(out, report->lost ? " or more" : "nobody knows how many");
 	out_str(out, "; what they told is not counted (");
 	for (__u32 i = 0; i < shown; i++) {
 		out_str(out, i ? "; " : "");
@@ -174,10 +169,7 @@ static void put_losses(struct out *out, const struct report *report)
 
 static void put_head(struct out *out, const struct report *report)
 {
-	prose_span(out, " to ", report->begin, report->end);
-	out_str(out, " (");
-	prose_duration(out, report->end - report->begin);
-	out_str(out, "): ");
+	prose_head(out, report->begin, report->end);
 	put_counts(out, &report->all);
 	out_str(out, ".\n");
 	put_holds(out, &report->all);

@@ -168,27 +168,13 @@ static void put_takers(struct out *out, const struct reuse_count *count)
 	out_str(out, ".\n");
 }
 
-static void put_lost(struct out *out, const struct reuse *reuse)
-{
-	if (!reuse->lost && !reuse->lost_unknown)
-		return;
-	out_str(out, "Events lost in this span: ");
-	if (reuse->lost)
-		out_u64(out, reuse->lost);
-	if (reuse->lost_unknown)
-		out_str(out, reuse->lost ? " or more" : "nobody knows how many");
-	out_str(out, "; no time is told across them.\n");
-}
-
 static void put_head(struct out *out, const struct reuse *reuse)
 {
-	prose_span(out, " to ", reuse->begin, reuse->end);
-	out_str(out, " (");
-	prose_duration(out, reuse->end - reuse->begin);
-	out_str(out, "): ");
+	prose_head(out, reuse->begin, reuse->end);
 	put_kinds(out, &reuse->all);
 	put_takers(out, &reuse->all);
-	put_lost(out, reuse);
+	if (prose_lost(out, reuse->lost, reuse->lost_unknown))
+		out_str(out, "; no time is told across them.\n");
 }
 
 static void put_all_times(struct out *out, const struct reuse *reuse)
