@@ -61,8 +61,8 @@ static void check_runs(const char *line)
 /* "ls " for the help of the command that the line begins with; trace's is the first. */
 static const char *hint_of(const char *line)
 {
-	static const char *const names[] = { "ls ",    "record ", "report ", "history ",
-					     "reuse ", "who ",	  "export ", "doctor " };
+	static const char *const names[] = { "ls ",	"record ", "report ", "history ", "reuse ",
+					     "search ", "who ",	   "export ", "doctor " };
 	size_t len = strcspn(line, " ");
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -689,6 +689,29 @@ static void test_reuse(void **state)
 	check_wrong("reuse 80", "unexpected argument '80': did you mean --port 80?");
 }
 
+static void test_search(void **state)
+{
+	(void)state;
+	check_runs("search");
+	assert_int_equal(options.command, COMMAND_SEARCH);
+	assert_null(options.recording);
+	assert_int_equal(options.by, BY_PROTO);
+	assert_int_equal(options.top, 10);
+	check_runs("search --by fill --top 0 -jqv -o x --duration 10s --count 5 --buffer-size 1M "
+		   "--no-snapshot --strict -P 80 --via connect");
+	assert_int_equal(options.by, BY_FILL);
+	assert_int_equal(options.count, 5);
+	check_runs("search -r x --since -1h --until now --by remote");
+	assert_int_equal(options.by, BY_REMOTE);
+	check_wrong("search --by port",
+		    "--by: 'port' is none of process, remote, proto, netns, fill");
+	check_wrong("reuse --by fill", "--by: 'fill' is none of port, process, proto, netns");
+	check_wrong("search -r x --count 1", "--count is of live tracing, not of -r");
+	check_wrong("search --until now", "--until is of a recording: give -r, too");
+	check_wrong("search --audit", "--audit is not an option of search");
+	check_wrong("search --color never", "--color is not an option of search");
+}
+
 static void test_ls_groups(void **state)
 {
 	(void)state;
@@ -827,7 +850,7 @@ static void test_help(void **state)
 static void test_help_fits(void **state)
 {
 	static const char *const names[] = { "trace", "ls",    "record", "report", "history",
-					     "who",   "reuse", "export", "doctor" };
+					     "who",   "reuse", "search", "export", "doctor" };
 
 	(void)state;
 	assert_int_equal(ARRAY_SIZE(names), COMMANDS);
@@ -930,6 +953,7 @@ int main(void)
 		cmocka_unit_test(test_report),
 		cmocka_unit_test(test_report_format),
 		cmocka_unit_test(test_reuse),
+		cmocka_unit_test(test_search),
 		cmocka_unit_test(test_ls_groups),
 		cmocka_unit_test(test_one_port),
 		cmocka_unit_test(test_export),

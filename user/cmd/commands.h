@@ -23,6 +23,8 @@ enum exit_status command_history(struct options *options);
 enum exit_status command_report(struct options *options);
 enum exit_status command_reuse(struct options *options);
 enum exit_status command_reuse_past(struct options *options);
+enum exit_status command_search(struct options *options);
+enum exit_status command_search_past(struct options *options);
 enum exit_status command_export(struct options *options);
 enum exit_status command_who(struct options *options);
 enum exit_status command_replay(struct options *options);

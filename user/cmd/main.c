@@ -16,6 +16,7 @@ static const struct {
 	[COMMAND_HISTORY] = { .recorded = command_history },
 	[COMMAND_REPORT] = { .recorded = command_report },
 	[COMMAND_REUSE] = { .live = command_reuse, .recorded = command_reuse_past },
+	[COMMAND_SEARCH] = { .live = command_search, .recorded = command_search_past },
 	[COMMAND_EXPORT] = { .recorded = command_export },
 	[COMMAND_WHO] = { .recorded = command_who },
 	[COMMAND_RECORD] = { .live = command_record },

@@ -2,6 +2,7 @@
 #include "user/cmd/measure.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "user/cmd/output.h"
@@ -16,9 +17,90 @@ struct measure {
 	struct filter wanted; /* what counts, of all that is followed */
 	__u64 count;	      /* of what ops counts; 0: no end */
 	void *what;
+	struct fill *fill;	   /* of what; NULL: none */
+	int error;		   /* of filling it */
+	struct recorded *recorded; /* of a recording: */
+	unsigned int segment;	   /* of which the ranges are known */
 	struct out out;
 	bool out_is_open;
 };
+
+/* ---- ranges -------------------------------------------------------------------- */
+
+static void keep_error(struct measure *measure, int err)
+{
+	measure->error = measure->error ?: err;
+}
+
+/* Of a dump, which tells holds, too. */
+static void on_netns(void *data, const struct dump_netns *netns)
+{
+	struct measure *measure = data;
+	const struct range *range = netns->range;
+
+	if (!range)
+		return;
+	keep_error(measure,
+		   fill_set_range(measure->fill, &(struct fill_range){
+							 .cookie = netns->cookie,
+							 .inode = netns->inode,
+							 .low = range->low,
+							 .high = range->high,
+							 .reserved_count = range->reserved_count,
+							 .reserved = &range->reserved,
+							 .whole = netns->whole,
+						 }));
+}
+
+/* Which ports are reserved is not recorded, only how many. */
+static void on_range(void *data, const struct pt_netns *netns)
+{
+	struct measure *measure = data;
+
+	if (!netns->has_range)
+		return;
+	keep_error(measure, fill_set_range(measure->fill,
+					   &(struct fill_range){
+						   .cookie = netns->cookie,
+						   .inode = netns->inode,
+						   .low = netns->low,
+						   .high = netns->high,
+						   .reserved_count = (unsigned int)netns->reserved,
+						   .whole = true,
+					   }));
+}
+
+/* What the segment says that the recording has come to. */
+static void learn_ranges(struct measure *measure)
+{
+	const struct recorded *recorded = measure->recorded;
+
+	if (!measure->fill || !recorded || recorded->segment == measure->segment)
+		return;
+	measure->segment = recorded->segment;
+	recorded_each_range(reader_segment(recorded->reader, recorded->segment), on_range, measure);
+}
+
+static void on_port(void *data, const struct ledger_port *port)
+{
+	struct measure *measure = data;
+
+	keep_error(measure, fill_hold(measure->fill, port));
+}
+
+/* What is held as events begin, or begin again. */
+static void on_loaded(void *data, __u64 from)
+{
+	struct measure *measure = data;
+	struct pipeline *pipeline = measure->recorded->pipeline;
+
+	(void)from;
+	if (!measure->fill)
+		return;
+	learn_ranges(measure);
+	fill_restart(measure->fill, !pipeline_counts(pipeline).uncertain);
+	pipeline_each_port(pipeline, on_port, measure);
+}
 
 /* ---- events -------------------------------------------------------------------- */
 
@@ -31,8 +113,9 @@ static int on_event(struct sink *sink, const struct pt_event *ev)
 {
 	struct measure *measure = (struct measure *)sink;
 
-	if (is_done(measure))
-		return 0;
+	if (is_done(measure) || measure->error)
+		return measure->error;
+	learn_ranges(measure);
 	return measure->ops->event(measure->what, ev, filter_match(&measure->wanted, ev));
 }
 
@@ -50,7 +133,7 @@ static void split_filter(struct measure *measure)
 	measure->wanted = *filter;
 	*filter =
 		(struct filter){ .netns = measure->wanted.netns, .protos = measure->wanted.protos };
-	if (measure->ops->whole)
+	if (measure->ops->fill)
 		return;
 	filter->has_ports = measure->wanted.has_ports;
 	filter->ports = measure->wanted.ports;
@@ -59,10 +142,9 @@ static void split_filter(struct measure *measure)
 static enum keyed_by by_of(enum options_by by)
 {
 	static const enum keyed_by bys[BYS] = {
-		[BY_PROTO] = KEYED_BY_PROTO,
-		[BY_NETNS] = KEYED_BY_NETNS,
-		[BY_PROCESS] = KEYED_BY_PROCESS,
-		[BY_PORT] = KEYED_BY_PORT,
+		[BY_PROTO] = KEYED_BY_PROTO,	 [BY_NETNS] = KEYED_BY_NETNS,
+		[BY_PROCESS] = KEYED_BY_PROCESS, [BY_PORT] = KEYED_BY_PORT,
+		[BY_REMOTE] = KEYED_BY_REMOTE,	 [BY_FILL] = KEYED_BY_FILL,
 	};
 
 	return bys[by];
@@ -74,8 +156,10 @@ static enum exit_status begin(struct measure *measure, __u64 since, __u64 until)
 	const struct measure_span span = { by_of(measure->options->by), since, until };
 
 	measure->what = measure->ops->begin(&span);
-	if (measure->what)
+	if (measure->what) {
+		measure->fill = measure->ops->fill ? measure->ops->fill(measure->what) : NULL;
 		return STATUS_DONE;
+	}
 	complain("cannot start: %s", strerror(ENOMEM));
 	return STATUS_ERROR;
 }
@@ -131,7 +215,11 @@ static enum exit_status set_up(struct measure *measure, struct session *session)
 		status = session_load(session);
 	if (status == STATUS_DONE)
 		status = session_attach(session, &measure->base);
-	return status == STATUS_DONE ? session_start(session) : status;
+	if (status != STATUS_DONE)
+		return status;
+	if (measure->fill)
+		upkeep_add_netns(session->upkeep, on_netns, measure);
+	return session_start(session);
 }
 
 static int look(void *data)
@@ -173,7 +261,8 @@ static void on_gap(void *data, const struct recorded_gap *gap)
 	struct measure *measure = data;
 
 	recorded_tell_gap(gap);
-	measure->ops->forget(measure->what);
+	if (measure->ops->forget)
+		measure->ops->forget(measure->what);
 }
 
 /* When the span begins: with the recording, if it is not told to begin later. */
@@ -193,6 +282,7 @@ static enum exit_status attach(struct measure *measure, struct recorded *recorde
 	if (status != STATUS_DONE)
 		return status;
 	recorded->on_gap = on_gap;
+	recorded->on_loaded = on_loaded;
 	recorded->hook_data = measure;
 	return recorded_attach(recorded, &measure->base, RECORDED_ALL);
 }
@@ -215,8 +305,12 @@ static enum exit_status play(struct measure *measure, struct recorded *recorded)
 
 enum exit_status measure_past(struct options *options, const struct measure_ops *ops)
 {
-	struct measure measure = { .base.ops = &sink_ops, .ops = ops, .options = options };
 	struct recorded recorded = { 0 };
+	struct measure measure = { .base.ops = &sink_ops,
+				   .ops = ops,
+				   .options = options,
+				   .recorded = &recorded,
+				   .segment = UINT_MAX };
 	enum exit_status status = recorded_open(&recorded, options);
 
 	if (status == STATUS_DONE)

@@ -8,7 +8,7 @@
 
 #include "user/base/out.h"
 #include "user/cmd/commands.h"
-#include "user/ledger/ledger.h"
+#include "user/stats/fill.h"
 #include "user/stats/keyed.h"
 
 /* What begin() is told. */
@@ -17,21 +17,24 @@ struct measure_span {
 	__u64 since, until; /* from since until before until: CLOCK_REALTIME, ns */
 };
 
-/* All get what begin() returned. Those that return an int: 0 or -ENOMEM. */
+/* All get what begin() returned. */
 struct measure_ops {
-	/*
-	 * It needs all ports of a space: --port says what counts, and is filtered neither in
-	 * the kernel nor in the recording.
-	 */
-	bool whole;
 	/* Returns NULL if there is no memory. */
 	void *(*begin)(const struct measure_span *span);
 	void (*free)(void *what);
-	/* Each event there is; wanted: it counts, by the filter. */
+	/* Each event there is; wanted: it counts, by the filter. Returns 0 or -ENOMEM. */
 	int (*event)(void *what, const struct pt_event *ev, bool wanted);
 	__u64 (*count)(const void *what); /* for --count */
-	/* The ledger begins anew, at another run of the recorder: nothing is known of before. */
+	/*
+	 * The ledger begins anew, at another run of the recorder: nothing is known of before.
+	 * NULL: it does not matter.
+	 */
 	void (*forget)(void *what);
+	/*
+	 * What is to know the ranges, and what is held when the events begin. All ports are
+	 * followed then: --port says only what counts. NULL: nothing.
+	 */
+	struct fill *(*fill)(void *what);
 	/* The span, as it turned out: CLOCK_REALTIME, ns. Before it is written. */
 	void (*end)(void *what, __u64 from, __u64 to);
 	/* Return 0, or -ENOMEM if they wrote nothing; the first top rows (0: all). */

@@ -49,6 +49,11 @@ const struct option_command option_commands[COMMANDS] = {
 		.usage = "reuse " FILTERS_HELP,
 		.summary = "tell how soon ports are used again, live or in a recording",
 	},
+	[COMMAND_SEARCH] = {
+		.name = "search",
+		.usage = "search " FILTERS_HELP,
+		.summary = "tell how long the kernel looks for ports, live or in a recording",
+	},
 	[COMMAND_EXPORT] = {
 		.name = "export",
 		.usage = "export --format FORMAT " FILTERS_HELP,
@@ -73,10 +78,12 @@ const char *const option_group_titles[OPTION_GROUPS] = {
 };
 
 #define FOR(command) (1U << COMMAND_##command)
+/* Those that sum up a span of what they trace, or of a recording. */
+#define FOR_MEASURES (FOR(REUSE) | FOR(SEARCH))
 /* Those that may read this host. */
-#define FOR_EITHER (FOR(TRACE) | FOR(LS) | FOR(REUSE))
+#define FOR_EITHER (FOR(TRACE) | FOR(LS) | FOR_MEASURES)
 /* Those that trace. */
-#define FOR_TRACERS (FOR(TRACE) | FOR(RECORD) | FOR(REUSE))
+#define FOR_TRACERS (FOR(TRACE) | FOR(RECORD) | FOR_MEASURES)
 #define FOR_ONE_PORT (FOR(HISTORY) | FOR(WHO))
 #define FOR_READERS (FOR(REPORT) | FOR_ONE_PORT | FOR(EXPORT))
 #define FOR_SHOWN (FOR_EITHER | FOR(REPORT) | FOR_ONE_PORT)
@@ -135,8 +142,8 @@ const struct option_row option_rows[] = {
 	VALUE('r', "read", "DIR|FILE", "the recording (default " RECORDING_DIR_DEFAULT ")",
 	      GROUP_RECORDING, FOR_READERS, option_set_recording),
 	VALUE(0, "since", "T", "with -r: from T on: 14:02, -30m, 2026-11-21 14:02", GROUP_RECORDING,
-	      FOR(TRACE) | FOR(REUSE), option_set_since, .when = WHEN_RECORDED),
-	VALUE(0, "until", "T", "with -r: up to T", GROUP_RECORDING, FOR(TRACE) | FOR(REUSE),
+	      FOR(TRACE) | FOR_MEASURES, option_set_since, .when = WHEN_RECORDED),
+	VALUE(0, "until", "T", "with -r: up to T", GROUP_RECORDING, FOR(TRACE) | FOR_MEASURES,
 	      option_set_until, .when = WHEN_RECORDED),
 	VALUE(0, "since", "T", "from T on: 14:02, -30m, 2026-11-21 14:02:10", GROUP_RECORDING,
 	      FOR_READERS & ~FOR(WHO), option_set_since),
@@ -159,6 +166,8 @@ const struct option_row option_rows[] = {
 	      FOR(REPORT), option_set_by),
 	VALUE(0, "by", "WHAT", "sum up by proto (default), netns, process or port", GROUP_OUTPUT,
 	      FOR(REUSE), option_set_reuse_by),
+	VALUE(0, "by", "WHAT", "by proto (default), netns, process, remote or fill", GROUP_OUTPUT,
+	      FOR(SEARCH), option_set_search_by),
 	FLAG(0, "headroom", "how many ports are left, for each destination", GROUP_OUTPUT, FOR(LS),
 	     MEMBER(headroom)),
 	VALUE(0, "sort", "KEY", "sort by this key of --json (default: fails)", GROUP_OUTPUT,
@@ -167,7 +176,7 @@ const struct option_row option_rows[] = {
 	      FOR(LS), option_set_top),
 	VALUE(0, "top", "N", "rows and minutes to show (default 10, 0: all)", GROUP_OUTPUT,
 	      FOR(REPORT), option_set_top),
-	VALUE(0, "top", "N", "rows to show (default 10, 0: all)", GROUP_OUTPUT, FOR(REUSE),
+	VALUE(0, "top", "N", "rows to show (default 10, 0: all)", GROUP_OUTPUT, FOR_MEASURES,
 	      option_set_top),
 	VALUE(0, "format", "FORMAT", "table (default), json or csv", GROUP_OUTPUT, FOR(REPORT),
 	      option_set_report_format),
@@ -182,7 +191,7 @@ const struct option_row option_rows[] = {
 	FLAG('t', NULL, "seconds since the start, not the time of day", GROUP_OUTPUT, FOR(TRACE),
 	     MEMBER(relative)),
 	VALUE(0, "color", "WHEN", "auto (default; heeds NO_COLOR), always or never", GROUP_OUTPUT,
-	      FOR_SHOWN & ~FOR(REUSE), option_set_color),
+	      FOR_SHOWN & ~FOR_MEASURES, option_set_color),
 	FLAG('q', NULL, "no messages but errors", GROUP_OUTPUT, FOR_ALL & ~FOR(DOCTOR),
 	     MEMBER(quiet)),
 	FLAG('v', NULL, "accepted connections too", GROUP_OUTPUT, FOR(LS), MEMBER(verbose)),
@@ -193,13 +202,15 @@ const struct option_row option_rows[] = {
 	VALUE(0, "count", "N", "end after N events", GROUP_BOUNDS, FOR(TRACE), option_set_count),
 	VALUE(0, "count", "N", "end after N allocations", GROUP_BOUNDS, FOR(REUSE),
 	      option_set_count, .when = WHEN_LIVE),
+	VALUE(0, "count", "N", "end after N allocations and refusals", GROUP_BOUNDS, FOR(SEARCH),
+	      option_set_count, .when = WHEN_LIVE),
 	VALUE(0, "buffer-size", "SIZE", "memory for events, 64K-1G (default 8M)", GROUP_BOUNDS,
 	      FOR_TRACERS, option_set_buffer_size, .when = WHEN_LIVE),
 
 	FLAG(0, "no-snapshot", "do not look for ports already held", GROUP_OTHER, FOR_TRACERS,
 	     MEMBER(no_snapshot), .when = WHEN_LIVE),
 	VALUE(0, "audit", "[=SECONDS]", "compare with the kernel at the end [every SECONDS]",
-	      GROUP_OTHER, FOR_TRACERS & ~FOR(REUSE), option_set_audit, .when = WHEN_LIVE),
+	      GROUP_OTHER, FOR_TRACERS & ~FOR_MEASURES, option_set_audit, .when = WHEN_LIVE),
 	VALUE(0, "watch", "PERCENT", "tell when a destination's ports are used up: 90%",
 	      GROUP_OTHER, FOR(TRACE) | FOR(RECORD), option_set_watch, .when = WHEN_LIVE),
 	FLAG(0, "strict", "exit with status 3 if events were lost", GROUP_OTHER, FOR_TRACERS,

@@ -130,6 +130,16 @@ static const char *reuse_by_word(int i)
 	return words[i];
 }
 
+static const char *search_by_word(int i)
+{
+	static const char *const words[BYS] = {
+		[BY_PROCESS] = "process", [BY_REMOTE] = "remote", [BY_PROTO] = "proto",
+		[BY_NETNS] = "netns",	  [BY_FILL] = "fill",
+	};
+
+	return words[i];
+}
+
 static const char *report_format_word(int i)
 {
 	static const char *const words[FORMATS] = {
@@ -348,6 +358,11 @@ int option_set_by(struct options *options, const char *value, struct parse_reaso
 int option_set_reuse_by(struct options *options, const char *value, struct parse_reason *why)
 {
 	return set_by(options, find_word(why, value, reuse_by_word, BYS));
+}
+
+int option_set_search_by(struct options *options, const char *value, struct parse_reason *why)
+{
+	return set_by(options, find_word(why, value, search_by_word, BYS));
 }
 
 static int set_format(struct options *options, int word)

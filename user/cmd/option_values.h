@@ -30,6 +30,7 @@ option_fn option_set_export;
 option_fn option_set_color;
 option_fn option_set_by;
 option_fn option_set_reuse_by;
+option_fn option_set_search_by;
 option_fn option_set_report_format;
 option_fn option_set_export_format;
 option_fn option_set_sort;

@@ -232,7 +232,7 @@ static void set_command(struct parser *parser, enum options_command command)
 		parser->found.write = RECORDING_DIR_DEFAULT;
 	if (command == COMMAND_REPORT)
 		parser->found.by = BY_PROCESS;
-	if (command == COMMAND_REUSE)
+	if (command == COMMAND_REUSE || command == COMMAND_SEARCH)
 		parser->found.by = BY_PROTO;
 }
 

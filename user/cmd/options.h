@@ -22,6 +22,7 @@ enum options_command {
 	COMMAND_HISTORY,
 	COMMAND_WHO,
 	COMMAND_REUSE,
+	COMMAND_SEARCH,
 	COMMAND_EXPORT,
 	COMMAND_DOCTOR,
 	COMMANDS,
@@ -33,7 +34,7 @@ enum options_color {
 	COLOR_NEVER,
 };
 
-/* What the rows of report, of ls and of reuse are; each takes some of these. */
+/* What the rows of report, ls, reuse and search are; each takes some of these. */
 enum options_by {
 	BY_NONE, /* ls: a row a holder */
 	BY_PORT,
@@ -42,6 +43,7 @@ enum options_by {
 	BY_CGROUP,
 	BY_PROTO,
 	BY_NETNS,
+	BY_FILL,
 	BYS,
 };
 
