@@ -11,15 +11,12 @@
 
 #include "net.h"
 #include "netlink.h"
+#include "rst.h"
 #include "scene.h"
 
 #define SERVER 8080
 #define PORT 40000
 #define ANY "0.0.0.0"
-
-#ifndef TCP_REPAIR_OFF_NO_WP
-#define TCP_REPAIR_OFF_NO_WP (-1)
-#endif
 
 /* CONFIG_INET_DIAG_DESTROY: else every request is refused, whatever it names. */
 static void needs_destroy(void)
@@ -170,71 +167,12 @@ static void a_time_wait_is_destroyed(struct scene *scene)
 
 /* ---- an RST into a TIME_WAIT ------------------------------------------------------- */
 
-static uint16_t checksum(const void *data, size_t length)
-{
-	const uint8_t *bytes = data;
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i < length; i += 2)
-		sum += bytes[i] << 8 | bytes[i + 1];
-	sum = (sum & 0xffff) + (sum >> 16);
-	return htons(~((sum & 0xffff) + (sum >> 16)));
-}
-
-/* What the socket's peer will have to say next. */
-static uint32_t next_from_peer(int fd)
-{
-	uint32_t sequence;
-
-	must(setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &(int){ 1 }, sizeof(int)));
-	must(setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &(int){ TCP_RECV_QUEUE }, sizeof(int)));
-	must(getsockopt(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, &sequence,
-			&(socklen_t){ sizeof(sequence) }));
-	must(setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &(int){ TCP_REPAIR_OFF_NO_WP }, sizeof(int)));
-	return sequence;
-}
-
-/* As if SERVER had sent it to PORT. */
-static void send_rst(uint32_t sequence)
-{
-	struct {
-		uint32_t from, to;
-		uint8_t zero, protocol;
-		uint16_t length;
-		struct tcphdr tcp;
-	} packet = { .from = htonl(INADDR_LOOPBACK),
-		     .to = htonl(INADDR_LOOPBACK),
-		     .protocol = IPPROTO_TCP,
-		     .length = htons(sizeof(struct tcphdr)),
-		     .tcp = { .source = htons(SERVER),
-			      .dest = htons(PORT),
-			      .seq = htonl(sequence),
-			      .doff = sizeof(struct tcphdr) / 4,
-			      .rst = 1 } };
-	struct sockaddr_in to = { .sin_family = AF_INET,
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = must(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP));
-
-	packet.tcp.check = checksum(&packet, sizeof(packet));
-	must(sendto(fd, &packet.tcp, sizeof(packet.tcp), 0, (struct sockaddr *)&to, sizeof(to)));
-	net_close(fd);
-}
-
-static uint32_t close_into_time_wait(int listener)
-{
-	int client = tcp_connect(NET_V4, SERVER);
-	uint32_t sequence = next_from_peer(client);
-
-	tcp_close_pair(client, tcp_accept(listener));
-	return sequence + 1; /* the FIN */
-}
-
 static void an_rst_cuts_a_time_wait(struct scene *scene)
 {
 	int listener = tcp_listen(NET_V4, SERVER);
 
 	net_range(PORT, PORT);
-	send_rst(close_into_time_wait(listener));
+	rst_send(SERVER, PORT, rst_close_into_time_wait(listener, SERVER));
 	tcp_wait_count(PORT, TCP_TIME_WAIT, 0);
 	tracer_expect(scene->tracer, "event=alloc via=connect port=%d", PORT);
 	tracer_expect(scene->tracer, "event=time_wait port=%d", PORT);
@@ -251,7 +189,7 @@ static void a_guarded_time_wait_stays(struct scene *scene)
 
 	net_sysctl("ipv4/tcp_rfc1337", "1");
 	net_range(PORT, PORT);
-	send_rst(close_into_time_wait(listener));
+	rst_send(SERVER, PORT, rst_close_into_time_wait(listener, SERVER));
 	tracer_expect(scene->tracer, "event=time_wait port=%d", PORT);
 	tracer_sync(scene->tracer);
 	assert_int_equal(tcp_count(PORT, TCP_TIME_WAIT), 1);
