@@ -25,12 +25,15 @@
 #define OFFSET 1763596800000000000ULL /* begins at 2025-11-21T00:00:00Z: a day after boot */
 #define SQLITE_BATCH 10000
 #define SQLITE_PORT "40000" /* that is looked for */
+#define REMOTES 1000000	    /* of record-remotes */
 
 struct bench {
 	struct synthetic *load;
 	union block_row rows[BATCH];
 	__u64 now, ticked; /* CLOCK_BOOTTIME of the load, ns */
 	__u64 making;	   /* ns of CPU time that was spent on making records */
+	bool remotes;	   /* each of REMOTES in its turn */
+	__u32 remote;	   /* the next one */
 	__u64 taken;	   /* records that the recorder was given */
 	struct pipeline *pipeline;
 	struct recorder *recorder;
@@ -52,13 +55,27 @@ static __u64 clock_ns(clockid_t id)
 
 /* ---- the load ------------------------------------------------------------------- */
 
+/* A remote for each search, one after the other. */
+static void set_remote(struct bench *bench, union synthetic_row *row)
+{
+	if (row->head.kind != PT_REC_ALLOC && row->head.kind != PT_REC_FAIL)
+		return;
+	row->port.tuple.raddr[13] = (__u8)(bench->remote >> 16);
+	row->port.tuple.raddr[14] = (__u8)(bench->remote >> 8);
+	row->port.tuple.raddr[15] = (__u8)bench->remote;
+	bench->remote = (bench->remote + 1) % REMOTES;
+}
+
 static unsigned int make_batch(struct bench *bench, __u64 left)
 {
 	unsigned int count = left < BATCH ? (unsigned int)left : BATCH;
 	__u64 begun = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 
-	for (unsigned int i = 0; i < count; i++)
+	for (unsigned int i = 0; i < count; i++) {
 		synthetic_next(bench->load, &bench->rows[i]);
+		if (bench->remotes)
+			set_remote(bench, &bench->rows[i]);
+	}
 	bench->making += clock_ns(CLOCK_THREAD_CPUTIME_ID) - begun;
 	return count;
 }
@@ -297,7 +314,7 @@ static int run_command(char **argv)
 
 static void usage(void)
 {
-	fputs("Usage: user record|record-rows DIR EVENTS\n"
+	fputs("Usage: user record|record-rows|record-remotes DIR EVENTS\n"
 	      "       user insert FILE EVENTS | index FILE | search FILE\n"
 	      "       user run COMMAND...\n"
 	      "Prints events, CPU time and wall time in seconds (without what making the events\n"
@@ -310,7 +327,8 @@ static void measure(struct bench *bench, const char *what, const char *path, __u
 {
 	static const struct filter all;
 
-	if (!strcmp(what, "record")) {
+	bench->remotes = !strcmp(what, "record-remotes");
+	if (!strcmp(what, "record") || bench->remotes) {
 		bench->pipeline = pipeline_new(&(struct pipeline_options){ .filter = &all });
 		record(bench, path, events);
 	} else if (!strcmp(what, "record-rows")) {
