@@ -27,6 +27,42 @@ static const char *text_of(char *buf, const char *end)
 	return buf;
 }
 
+static void check_ports(const char *text, __u16 low, __u16 high, const char *wanted)
+{
+	struct port_set set = { 0 };
+	struct parse_reason why;
+	char buf[64];
+
+	assert_int_equal(parse_ports(text, &set, &why), 0);
+	assert_string_equal(text_of(buf, format_ports(buf, sizeof(buf) - 1, &set, low, high)),
+			    wanted);
+}
+
+static void test_ports(void **state)
+{
+	struct port_set odd = { 0 };
+	char buf[25], *end;
+
+	(void)state;
+	check_ports("60609,40000-40100,1,65535", 1, 65535, "1,40000-40100,60609,65535");
+	check_ports("60609,40000-40100,1,65535", 40100, 60608, "40100");
+	check_ports("7,9-10", 8, 11, "9-10");
+	check_ports("7", 8, 11, "");
+	check_ports("1-65535", 1, 65535, "1-65535");
+	for (unsigned int port = 1; port <= 65535; port += 2)
+		port_set_add(&odd, (__u16)port);
+	/* never behind its end, whatever the room */
+	for (size_t room = 0; room < sizeof(buf); room++) {
+		memset(buf, 'x', sizeof(buf));
+		assert_null(format_ports(buf, room, &odd, 1, 65535));
+		for (size_t i = room; i < sizeof(buf); i++)
+			assert_int_equal(buf[i], 'x');
+	}
+	end = format_ports(buf, sizeof(buf) - 1, &odd, 40000, 40003);
+	assert_non_null(end);
+	assert_string_equal(text_of(buf, end), "40001,40003");
+}
+
 static void test_u64(void **state)
 {
 	char wanted[32], buf[FORMAT_U64_MAX + 1];
@@ -271,6 +307,7 @@ int main(void)
 		cmocka_unit_test(test_seconds),
 		cmocka_unit_test(test_share),
 		cmocka_unit_test(test_rfc3339),
+		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_datetime),
 	};

@@ -217,7 +217,29 @@ static void test_two_runs(void **state)
 	rig_end(&rig);
 }
 
-/* Which ports are reserved is not told, or there is no range at all. */
+/* Which ports are reserved is told: of the others two of seven are held, then three. */
+static void test_reserved(void **state)
+{
+	json_t *search_json;
+
+	(void)state;
+	begin();
+	rig_close(&rig);
+	about = RANGE "60009,\"reserved\":3,\"reserved_ports\":\"60000-60001,60009\"}]";
+	rig_open(&rig);
+	search(PT_REC_ALLOC, 1 * MS, LOW + 4, CURL, 1 * US);
+	search(PT_REC_ALLOC, 2 * MS, LOW + 6, CURL, 1 * US);
+	search(PT_REC_ALLOC, 3 * MS, LOW + 8, CURL, 1 * US);
+	rig_pass(&rig, 20 * MS);
+	rig_close(&rig);
+	search_json = ask(options_by(BY_FILL));
+	assert_int_equal(at(search_json, "0-49"), 2);
+	assert_int_equal(at(search_json, "50-79"), 1);
+	json_decref(search_json);
+	rig_end(&rig);
+}
+
+/* Which ports are reserved is not told, or not of all. */
 static void test_unknown(void **state)
 {
 	json_t *search_json;
@@ -230,9 +252,14 @@ static void test_unknown(void **state)
 	search(PT_REC_ALLOC, 1 * MS, LOW + 4, CURL, 1 * US);
 	rig_pass(&rig, 20 * MS);
 	rig_close(&rig);
+	about = RANGE "60009,\"reserved\":3,\"reserved_ports\":\"60000,70000\"}]";
+	rig_open(&rig);
+	search(PT_REC_ALLOC, 30 * MS, LOW + 4, CURL, 1 * US);
+	rig_pass(&rig, 20 * MS);
+	rig_close(&rig);
 	search_json = ask(options_by(BY_FILL));
-	check_all(search_json, 1, 1, 1 * US, 0);
-	assert_int_equal(at(search_json, NULL), 1);
+	check_all(search_json, 2, 2, 1 * US, 0);
+	assert_int_equal(at(search_json, NULL), 2);
 	json_decref(search_json);
 	rig_end(&rig);
 }
@@ -240,9 +267,9 @@ static void test_unknown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_all),	cmocka_unit_test(test_by_fill),
-		cmocka_unit_test(test_filter),	cmocka_unit_test(test_two_runs),
-		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_all),	 cmocka_unit_test(test_by_fill),
+		cmocka_unit_test(test_filter),	 cmocka_unit_test(test_two_runs),
+		cmocka_unit_test(test_reserved), cmocka_unit_test(test_unknown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,6 +97,36 @@ char *format_ipv6(char *p, const __u8 addr[16])
 	return p;
 }
 
+/* The first port from port on that is in the set, or not (has); one behind high: none. */
+static unsigned int next_port(const struct port_set *set, unsigned int port, __u16 high, bool has)
+{
+	while (port <= high && port_set_has(set, (__u16)port) != has)
+		port++;
+	return port;
+}
+
+#define PORTS_ITEM_MAX 12 /* ,40000-40100 */
+
+char *format_ports(char *p, size_t room, const struct port_set *set, __u16 low, __u16 high)
+{
+	unsigned int first = next_port(set, low, high, true), behind;
+	const char *begin = p;
+
+	for (; first <= high; first = next_port(set, behind, high, true)) {
+		behind = next_port(set, first, high, false);
+		if ((size_t)(p - begin) + PORTS_ITEM_MAX > room)
+			return NULL;
+		if (p > begin)
+			*p++ = ',';
+		p = format_u64(p, first);
+		if (behind == first + 1)
+			continue;
+		*p++ = '-';
+		p = format_u64(p, behind - 1);
+	}
+	return p;
+}
+
 struct scale {
 	__u64 unit; /* ns */
 	const char *name;

@@ -10,6 +10,8 @@
 #include <linux/types.h>
 #include <stdbool.h>
 
+#include "user/base/parse.h"
+
 #define FORMAT_U64_MAX 20
 #define FORMAT_IPV4_MAX 15
 #define FORMAT_IPV6_MAX 39
@@ -26,6 +28,12 @@ char *format_ipv4(char *p, const __u8 addr[4]);
 
 /* RFC 5952; a v4-mapped address is the caller's to give to format_ipv4(). */
 char *format_ipv6(char *p, const __u8 addr[16]);
+
+/*
+ * The ports of the set from low to high, both included, as parse_ports() reads them:
+ * 60609,40000-40100. Returns NULL if room (bytes) may be too little.
+ */
+char *format_ports(char *p, size_t room, const struct port_set *set, __u16 low, __u16 high);
 
 /*
  * ns as people read it, rounded to three digits: 812ns, 47.6us, 3.84s, 60.1s,

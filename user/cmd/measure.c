@@ -52,8 +52,7 @@ static void on_netns(void *data, const struct dump_netns *netns)
 						 }));
 }
 
-/* Which ports are reserved is not recorded, only how many. */
-static void on_range(void *data, const struct pt_netns *netns)
+static void on_range(void *data, const struct pt_netns *netns, const struct port_set *reserved)
 {
 	struct measure *measure = data;
 
@@ -66,6 +65,7 @@ static void on_range(void *data, const struct pt_netns *netns)
 						   .low = netns->low,
 						   .high = netns->high,
 						   .reserved_count = (unsigned int)netns->reserved,
+						   .reserved = reserved,
 						   .whole = true,
 					   }));
 }

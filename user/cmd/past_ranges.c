@@ -15,13 +15,14 @@
 #define HELD_UDP 17
 #define HELD_ROW 18
 
-static void on_range(void *data, const struct pt_netns *netns)
+static void on_range(void *data, const struct pt_netns *netns, const struct port_set *reserved)
 {
 	struct past_ranges *ranges = data;
 	struct pt_netns *rows =
 		array_make_room(ranges->rows, ranges->count, &ranges->size, sizeof(*rows));
 	char *name = netns->name ? strdup(netns->name) : NULL;
 
+	(void)reserved;
 	if (!rows || (netns->name && !name)) {
 		ranges->rows = rows ?: ranges->rows;
 		ranges->error = -ENOMEM;

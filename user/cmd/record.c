@@ -19,6 +19,9 @@
 #include "user/recording/recorder.h"
 
 #define NETNS_MAX 4096 /* described in a segment */
+/* Bytes of a namespace's reserved ports, and of all of them: longer lists are left out. */
+#define RESERVED_MAX 1024
+#define RESERVED_ALL_MAX 65536
 #define PROGRESS_NS 1000000000ULL
 #define ALIVE_NS 10000000000ULL /* at the latest then an idle recorder says that it is there */
 
@@ -27,6 +30,7 @@ struct described_netns {
 	__u64 cookie;
 	__u16 low, high;
 	unsigned int reserved;
+	char *reserved_ports; /* NULL: there are none, or too many */
 };
 
 struct record {
@@ -56,6 +60,15 @@ static __u64 now_ns(void)
 
 /* ---- what a segment says of this host ------------------------------------------ */
 
+/* As parse_ports() reads them; to be freed. NULL: none, too long, or no memory. */
+static char *reserved_ports(const struct range *range)
+{
+	char text[RESERVED_MAX];
+	char *end = format_ports(text, sizeof(text), &range->reserved, range->low, range->high);
+
+	return end && end > text ? strndup(text, (size_t)(end - text)) : NULL;
+}
+
 /* The ranges change seldom, and the last dump has the newest ones. */
 static void on_netns(void *data, const struct dump_netns *netns)
 {
@@ -69,9 +82,16 @@ static void on_netns(void *data, const struct dump_netns *netns)
 		found++;
 	if (found == record->netns + NETNS_MAX)
 		return;
-	record->netns_count += found == end;
-	*found = (struct described_netns){ netns->inode, netns->cookie, netns->range->low,
-					   netns->range->high, netns->range->reserved_count };
+	if (found == end)
+		record->netns_count++;
+	else
+		free(found->reserved_ports);
+	*found = (struct described_netns){ .inode = netns->inode,
+					   .cookie = netns->cookie,
+					   .low = netns->range->low,
+					   .high = netns->range->high,
+					   .reserved = netns->range->reserved_count,
+					   .reserved_ports = reserved_ports(netns->range) };
 }
 
 static int on_netns_done(const struct dump_netns *netns, void *data)
@@ -110,7 +130,8 @@ static void set_name(const char *name, __u32 inode, void *data)
 		json_object_set_new(naming->object, "name", json_string(name));
 }
 
-static json_t *netns_json(const struct described_netns *netns)
+/* room: bytes that are left for lists of reserved ports. */
+static json_t *netns_json(const struct described_netns *netns, size_t *room)
 {
 	char cookie[FORMAT_U64_MAX + 1];
 	json_t *object;
@@ -119,6 +140,10 @@ static json_t *netns_json(const struct described_netns *netns)
 	object = json_pack("{s:I, s:s, s:i, s:i, s:i}", "netns", (json_int_t)netns->inode,
 			   "netns_cookie", cookie, "low", netns->low, "high", netns->high,
 			   "reserved", netns->reserved);
+	if (netns->reserved_ports && strlen(netns->reserved_ports) <= *room) {
+		json_object_set_new(object, "reserved_ports", json_string(netns->reserved_ports));
+		*room -= strlen(netns->reserved_ports);
+	}
 	/* a name that is no UTF-8 is left out */
 	netns_each_name(set_name, &(struct naming){ object, netns->inode });
 	return object;
@@ -129,10 +154,11 @@ static char *describe(void *data)
 {
 	const struct record *record = data;
 	json_t *list = json_array(), *object;
+	size_t room = RESERVED_ALL_MAX;
 	char *text;
 
 	for (unsigned int i = 0; i < record->netns_count; i++)
-		json_array_append_new(list, netns_json(&record->netns[i]));
+		json_array_append_new(list, netns_json(&record->netns[i], &room));
 	object = json_pack("{s:o}", "ranges", list);
 	text = json_dumps(object, JSON_COMPACT);
 	json_decref(object);
@@ -417,6 +443,8 @@ enum exit_status command_record(struct options *options)
 	if (record.recorder)
 		recorder_close(record.recorder, NULL);
 	session_end(&record.session);
+	for (unsigned int i = 0; i < record.netns_count; i++)
+		free(record.netns[i].reserved_ports);
 	free(record.netns);
 	return pass_on(&record, status);
 }

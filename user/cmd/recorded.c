@@ -43,16 +43,32 @@ static struct pt_netns netns_of(const json_t *object)
 	return netns;
 }
 
+/* Whether it tells which ports are reserved, as many as it says. */
+static bool reserved_of(const json_t *object, const struct pt_netns *netns, struct port_set *set)
+{
+	const char *text = json_string_value(json_object_get(object, "reserved_ports"));
+	struct parse_reason why;
+	__u64 count = 0;
+
+	*set = (struct port_set){ .words = { 0 } };
+	if (text && parse_ports(text, set, &why))
+		return false;
+	for (unsigned int port = netns->low; netns->has_range && port <= netns->high; port++)
+		count += port_set_has(set, (__u16)port);
+	return count == netns->reserved;
+}
+
 void recorded_each_range(const struct reader_segment *segment, recorded_range_fn fn, void *data)
 {
 	json_t *about = json_loads(segment->about, 0, NULL), *range;
+	struct port_set reserved;
 	size_t i;
 
 	json_array_foreach(json_object_get(about, "ranges"), i, range)
 	{
 		const struct pt_netns netns = netns_of(range);
 
-		fn(data, &netns);
+		fn(data, &netns, reserved_of(range, &netns, &reserved) ? &reserved : NULL);
 	}
 	json_decref(about);
 }
@@ -64,10 +80,11 @@ struct named {
 	__u32 inode; /* 0: not found */
 };
 
-static void on_range(void *data, const struct pt_netns *netns)
+static void on_range(void *data, const struct pt_netns *netns, const struct port_set *reserved)
 {
 	struct named *named = data;
 
+	(void)reserved;
 	if (netns->name && !strcmp(netns->name, named->name))
 		named->inode = netns->inode;
 }

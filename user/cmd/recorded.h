@@ -80,9 +80,10 @@ bool recorded_passes(const struct recorded *recorded, const struct ledger_unit *
 
 /*
  * The namespaces that a segment describes, and their ranges as of its beginning; without
- * the counts. netns and its name last for the call.
+ * the counts. reserved: which ports of the range are; NULL: not known. All last for the call.
  */
-typedef void (*recorded_range_fn)(void *data, const struct pt_netns *netns);
+typedef void (*recorded_range_fn)(void *data, const struct pt_netns *netns,
+				  const struct port_set *reserved);
 void recorded_each_range(const struct reader_segment *segment, recorded_range_fn fn, void *data);
 
 /* Says a gap on standard error. */
