@@ -142,19 +142,21 @@ static void test_fail_with_blockers(void **state)
 	ev.blockers_count = 2;
 	ev.blockers_total = 12;
 	blockers[0] = (struct pt_blocker){
-		.owner = { .known = true, .pid = 911, .comm = "nginx" }, .age_ns = 7000
+		.owner = { .known = true, .pid = 911, .comm = "nginx" }, .age_ns = 7000,
+		.tw_left_ns = PT_UNKNOWN,
 	};
 	blockers[1] = (struct pt_blocker){ .laddr = { [10] = 0xff, 0xff, 10, 0, 0, 5 },
 					      .raddr = { [10] = 0xff, 0xff, 10, 96, 4, 7 },
 					      .rport = 443,
 					      .time_wait = true,
-					      .age_ns = PT_UNKNOWN };
+					      .age_ns = PT_UNKNOWN,
+					      .tw_left_ns = 41200000000 };
 	check_json(&ev, COMMON("fail")
 		   "\"via\":\"fixed\",\"search_ns\":200,\"errno\":\"EADDRINUSE\",\"blockers\":["
 		   "{\"pid\":911,\"comm\":\"nginx\",\"laddr\":\"::\",\"raddr\":null,\"rport\":null,"
 		   "\"state\":\"open\",\"age_ns\":7000,\"tw_left_ns\":null,\"count\":null},"
 		   "{\"pid\":null,\"comm\":null,\"laddr\":\"10.0.0.5\",\"raddr\":\"10.96.4.7\","
-		   "\"rport\":443,\"state\":\"TIME-WAIT\",\"age_ns\":null,\"tw_left_ns\":null,"
+		   "\"rport\":443,\"state\":\"TIME-WAIT\",\"age_ns\":null,\"tw_left_ns\":41200000000,"
 		   "\"count\":null}],\"blockers_total\":12}\n");
 }
 

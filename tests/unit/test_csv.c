@@ -165,7 +165,9 @@ static void test_blockers(void **state)
 		  .raddr = { [10] = 0xff, 0xff, 10, 96, 4, 9 },
 		  .rport = 80,
 		  .time_wait = true,
-		  .age_ns = 7000 },
+		  .age_ns = 7000,
+		  .tw_left_ns = 41000 },
+		{ .tw_left_ns = PT_UNKNOWN },
 	};
 
 	(void)state;
@@ -175,7 +177,7 @@ static void test_blockers(void **state)
 	ev.blockers_count = 2;
 	ev.blockers_total = 12;
 	check_csv(&ev, COMMON("fail") "fixed,,,,,,,,EADDRINUSE,2,911,nginx,10.0.0.5,10.96.4.9,80,"
-				      "TIME-WAIT,7000,,,12,,,,,,,\n");
+				      "TIME-WAIT,7000,41000,,12,,,,,,,\n");
 	/* The second blocker here: nothing of it is known but that it is open. */
 	ev.blockers = &blockers[1];
 	ev.blockers_count = 1;

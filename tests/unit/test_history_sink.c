@@ -203,8 +203,8 @@ static void test_refusals(void **state)
 	(void)state;
 	rows[0].ev.blockers_count = 2;
 	rows[0].ev.blockers_total = 5;
-	rows[0].blockers[0] = (struct pt_blocker){ .owner = { .known = true, .pid = 185, .comm = "pool" }, .age_ns = 156 * MS };
-	rows[0].blockers[1] = (struct pt_blocker){ .time_wait = true, .age_ns = PT_UNKNOWN };
+	rows[0].blockers[0] = (struct pt_blocker){ .owner = { .known = true, .pid = 185, .comm = "pool" }, .age_ns = 156 * MS, .tw_left_ns = PT_UNKNOWN };
+	rows[0].blockers[1] = (struct pt_blocker){ .time_wait = true, .age_ns = PT_UNKNOWN, .tw_left_ns = PT_UNKNOWN };
 	rows[1].ev.blockers_total = 0;
 	rows[1].ev.error = 0;
 	check_table(&plain, rows, 3,
@@ -354,7 +354,7 @@ static void test_json_others(void **state)
 	(void)state;
 	row.ev.blockers_count = 1;
 	row.ev.blockers_total = 1;
-	row.blockers[0] = (struct pt_blocker){ .owner = { .known = true, .pid = 185, .comm = "pool" }, .laddr = { [10] = 0xff, 0xff, 10, 0, 0, 5 }, .age_ns = 156 * MS };
+	row.blockers[0] = (struct pt_blocker){ .owner = { .known = true, .pid = 185, .comm = "pool" }, .laddr = { [10] = 0xff, 0xff, 10, 0, 0, 5 }, .age_ns = 156 * MS, .tw_left_ns = PT_UNKNOWN };
 	check_json(&row,
 		"{\"ts\":\"2026-11-21T14:02:12.000000000Z\",\"event\":\"fail\","
 		"\"proto\":\"tcp\",\"family\":\"ipv4\",\"port\":60609,\"laddr\":\"10.0.0.5\",\"raddr\":null,\"rport\":null,"

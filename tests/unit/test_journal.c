@@ -235,6 +235,8 @@ static void tell_found(struct fixture *fixture)
 	unit.accepted = !unit.time_wait && !below(fixture, 4);
 	if (unit.time_wait && below(fixture, 2))
 		unit.tw = 0x1000 + below(fixture, TWS);
+	if (unit.time_wait && below(fixture, 4))
+		unit.tw_until = fixture->now + below(fixture, 1000 * MS);
 	if (unit.time_wait && unit.tw && !fixture->cookies)
 		unit.sock = 0;
 	assert_int_equal(ledger_found(fixture->live.ledger, &unit, fixture->now), 0);

@@ -596,6 +596,88 @@ static void test_refused_tuple_names_only_its_holder(void **state)
 	assert_int_equal(heard->events[2].blockers[0].rport, 443);
 }
 
+/* A TIME_WAIT lasts 60 s from when it began, as far as it is known; its timer can be late. */
+static void test_refusal_tells_what_a_time_wait_has_left(void **state)
+{
+	struct heard *heard = *state;
+	struct pt_rec_port rec = rec_port(PT_REC_FAIL, 0, OTHER, PT_VIA_FIXED, 0);
+	static const struct {
+		__u64 ts, left;
+	} times[] = { { 2 * MS, 60000 * MS },
+		      { 18802 * MS, 41200 * MS },
+		      { 60001 * MS, 1 * MS },
+		      { 60002 * MS, PT_UNKNOWN },
+		      { 61000 * MS, PT_UNKNOWN } };
+
+	alloc(heard, 1 * MS, SOCK, PT_VIA_CONNECT, 443);
+	rec.head.ts = 2 * MS;
+	tell(heard, rec);
+	assert_int_equal(last(heard, 2, PT_EV_FAIL)->blockers[0].tw_left_ns, PT_UNKNOWN);
+	tw_begin(heard, 2 * MS, SOCK, TW, 443);
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		rec.head.ts = times[i].ts;
+		tell(heard, rec);
+		assert_true(heard->events[3 + i].blockers[0].time_wait);
+		assert_int_equal(heard->events[3 + i].blockers[0].tw_left_ns, times[i].left);
+	}
+}
+
+/* How long an orphan's FIN_WAIT2 lasts is a matter of tcp_fin_timeout and of its peer. */
+static void test_refusal_by_a_fin_wait2(void **state)
+{
+	struct heard *heard = *state;
+	struct pt_rec_port rec = rec_port(PT_REC_FAIL, 9 * MS, OTHER, PT_VIA_FIXED, 0);
+	struct pt_rec_tuple begins = rec_tw_begin(2 * MS, SOCK, TW, 443);
+
+	alloc(heard, 1 * MS, SOCK, PT_VIA_CONNECT, 443);
+	begins.head.flags |= PT_F_FIN_WAIT2;
+	tell(heard, begins);
+	tell(heard, rec);
+	assert_true(last(heard, 3, PT_EV_FAIL)->blockers[0].time_wait);
+	assert_int_equal(heard->events[2].blockers[0].tw_left_ns, PT_UNKNOWN);
+}
+
+/* One socket, two TIME_WAITs: bind() waits for both, a 4-tuple for its own. */
+static void test_refusal_by_two_time_waits(void **state)
+{
+	struct heard *heard = *state;
+	struct pt_rec_port rec = rec_port(PT_REC_FAIL, 10 * MS, OTHER, PT_VIA_FIXED, 0);
+	struct pt_rec_tuple connects = rec_tw_begin(5 * MS, SOCK, 0, 80);
+	struct pt_rec_tuple begins = rec_tw_begin(2 * MS, SOCK, TW, 443);
+
+	alloc(heard, 1 * MS, SOCK, PT_VIA_FIXED, 443);
+	begins.head.flags = 0; /* the port is named: the socket has it still */
+	tell(heard, begins);
+	connects.head.kind = PT_REC_CONNECT;
+	tell(heard, connects);
+	tw_begin(heard, 6 * MS, SOCK, TW2, 80);
+	tell(heard, rec);
+	assert_int_equal(last(heard, 4, PT_EV_FAIL)->blockers_total, 1);
+	assert_int_equal(heard->events[3].blockers[0].tw_left_ns, 59996 * MS);
+
+	rec = rec_port(PT_REC_FAIL, 10 * MS, THIRD, PT_VIA_CONNECT, 443);
+	tell(heard, rec);
+	assert_int_equal(heard->events[4].blockers_total, 1);
+	assert_int_equal(heard->events[4].blockers[0].rport, 443);
+	assert_int_equal(heard->events[4].blockers[0].tw_left_ns, 59992 * MS);
+}
+
+/* A socket with a port of its own can be in its own way. */
+static void test_refusal_by_its_own_time_wait(void **state)
+{
+	struct heard *heard = *state;
+	struct pt_rec_port rec = rec_port(PT_REC_FAIL, 10 * MS, SOCK, PT_VIA_CONNECT, 443);
+	struct pt_rec_tuple begins = rec_tw_begin(2 * MS, SOCK, TW, 443);
+
+	alloc(heard, 1 * MS, SOCK, PT_VIA_FIXED, 443);
+	begins.head.flags = 0;
+	tell(heard, begins);
+	tell(heard, rec);
+	assert_int_equal(last(heard, 3, PT_EV_FAIL)->blockers_total, 1);
+	assert_true(heard->events[2].blockers[0].time_wait);
+	assert_int_equal(heard->events[2].blockers[0].tw_left_ns, 59992 * MS);
+}
+
 static void test_refusal_of_any_port(void **state)
 {
 	struct heard *heard = *state;
@@ -789,6 +871,10 @@ int main(void)
 		WITH_LEDGER(test_refusal_names_the_holders),
 		WITH_LEDGER(test_refusal_by_somebody_unknown),
 		WITH_LEDGER(test_refused_tuple_names_only_its_holder),
+		WITH_LEDGER(test_refusal_tells_what_a_time_wait_has_left),
+		WITH_LEDGER(test_refusal_by_a_fin_wait2),
+		WITH_LEDGER(test_refusal_by_two_time_waits),
+		WITH_LEDGER(test_refusal_by_its_own_time_wait),
 		WITH_LEDGER(test_refusal_of_any_port),
 		WITH_LEDGER(test_loss_is_told_at_its_place),
 		WITH_LEDGER(test_loss_after_the_last_record),

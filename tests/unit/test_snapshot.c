@@ -142,6 +142,24 @@ static void test_time_wait_from_before(void **state)
 	assert_int_equal(heard->events[2].end, PT_END_EXPIRED);
 }
 
+/* What its timer had left when the dump found it. */
+static void test_time_wait_from_before_has_time_left(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pt_rec_port refused = rec_port(PT_REC_FAIL, 9 * MS, OTHER, PT_VIA_FIXED, 0);
+	struct ledger_unit found = row(SOCK, 443);
+	struct heard *heard;
+
+	found.time_wait = true;
+	found.tw_until = 20009 * MS;
+	add_row(fixture, found);
+	heard = apply(fixture);
+	tell(heard, refused);
+	assert_int_equal(heard->events[2].type, PT_EV_FAIL);
+	assert_int_equal(heard->events[2].blockers[0].age_ns, PT_UNKNOWN);
+	assert_int_equal(heard->events[2].blockers[0].tw_left_ns, 20000 * MS);
+}
+
 static void test_connect_takes_a_time_wait_from_before(void **state)
 {
 	struct fixture *fixture = *state;
@@ -608,6 +626,7 @@ int main(void)
 		WITH_SNAPSHOT(test_allocated_meanwhile_is_counted_once),
 		WITH_SNAPSHOT(test_gone_meanwhile_is_not_counted),
 		WITH_SNAPSHOT(test_time_wait_from_before),
+		WITH_SNAPSHOT(test_time_wait_from_before_has_time_left),
 		WITH_SNAPSHOT(test_connect_takes_a_time_wait_from_before),
 		WITH_SNAPSHOT(test_one_socket_with_time_waits),
 		WITH_SNAPSHOT(test_accepted_sockets_are_no_holds),

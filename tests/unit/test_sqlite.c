@@ -137,8 +137,10 @@ static void put_free(struct sink *sink, __u64 ts, __u64 held)
 static void put_all(struct sink *sink)
 {
 	const struct pt_blocker blockers[2] = {
-		{ .owner = { .known = true, .pid = 911, .comm = "ng\"inx" }, .age_ns = 7 },
-		{ .time_wait = true, .age_ns = PT_UNKNOWN },
+		{ .owner = { .known = true, .pid = 911, .comm = "ng\"inx" },
+		  .age_ns = 7,
+		  .tw_left_ns = PT_UNKNOWN },
+		{ .time_wait = true, .age_ns = PT_UNKNOWN, .tw_left_ns = 41 },
 	};
 	struct pt_event ev;
 

@@ -179,18 +179,30 @@ static void test_fail_tells_who(void **state)
 	ev.blockers_count = 1;
 	ev.blockers_total = 1;
 	blockers[0] = (struct pt_blocker){ .owner = { .known = true, .pid = 911, .comm = "a\x1b" },
-					      .age_ns = 3 * 3600 * S };
+					      .age_ns = 3 * 3600 * S,
+					      .tw_left_ns = PT_UNKNOWN };
 	check_line(&ev,
 "14:02:11.000000  fail       tcp4   10.0.0.5:60609     -              4242  nginx    EADDRINUSE  -       -      -       -        held by 911 a\\x1b (open, 3h00m)");
 	ev.blockers_count = 2;
 	ev.blockers_total = 12;
-	blockers[1] = (struct pt_blocker){ .time_wait = true, .age_ns = PT_UNKNOWN };
+	blockers[1] = (struct pt_blocker){ .time_wait = true, .age_ns = PT_UNKNOWN,
+					      .tw_left_ns = PT_UNKNOWN };
 	check_line(&ev,
 "14:02:11.000000  fail       tcp4   10.0.0.5:60609     -              4242  nginx    EADDRINUSE  -       -      -       -        held by 911 a\\x1b (open, 3h00m), unknown (TIME-WAIT); 12 in all");
 	ev.blockers_total = PT_UNKNOWN;
 	ev.blockers_count = 1;
 	check_line(&ev,
 "14:02:11.000000  fail       tcp4   10.0.0.5:60609     -              4242  nginx    EADDRINUSE  -       -      -       -        held by 911 a\\x1b (open, 3h00m)");
+	/* It says how long yet, if that is known; else how long so far. */
+	blockers[0] = (struct pt_blocker){ .owner = { .known = true, .pid = 911, .comm = "web" },
+					      .time_wait = true,
+					      .age_ns = 20 * S,
+					      .tw_left_ns = 41200 * MS };
+	check_line(&ev,
+"14:02:11.000000  fail       tcp4   10.0.0.5:60609     -              4242  nginx    EADDRINUSE  -       -      -       -        held by 911 web (TIME-WAIT, 41.2s left)");
+	blockers[0].tw_left_ns = PT_UNKNOWN;
+	check_line(&ev,
+"14:02:11.000000  fail       tcp4   10.0.0.5:60609     -              4242  nginx    EADDRINUSE  -       -      -       -        held by 911 web (TIME-WAIT, 20.0s)");
 }
 
 static void test_lost(void **state)
@@ -287,7 +299,7 @@ static void test_netns_column(void **state)
 	events[2].space.netns = 4026532177;
 	events[2].error = EADDRINUSE;
 	events[2].blockers_count = 1;
-	events[2].blockers = &(struct pt_blocker){ .age_ns = S };
+	events[2].blockers = &(struct pt_blocker){ .age_ns = S, .tw_left_ns = PT_UNKNOWN };
 	check_table(&plain, events, ARRAY_SIZE(events),
 TITLES "\n"
 "14:02:11.000000  alloc      tcp4   10.0.0.5:60609     10.96.4.7:443  4242  curl     connect   -       -      -       1\n"

@@ -72,11 +72,18 @@ struct pt_owner {
 /* A hold that stood in the way of a refused one. */
 struct pt_blocker {
 	struct pt_owner owner;
+	enum pt_via via;
 	__u8 laddr[16];
 	__u8 raddr[16];
 	__u16 rport;
-	bool time_wait;
+	bool time_wait; /* by nothing but a TIME_WAIT */
 	__u64 age_ns;
+	/*
+	 * How long that TIME_WAIT lasts yet if nothing ends it, nor sets its timer anew (a
+	 * segment of the peer does, unseen). PT_UNKNOWN: not known; an orphan's FIN_WAIT2,
+	 * whose time is another; or it was due before (timers run late, up to 2 s).
+	 */
+	__u64 tw_left_ns;
 };
 
 struct pt_event {

@@ -13,7 +13,8 @@
 enum pt_journal_kind {
 	PT_JR_FIRST = 32,
 	PT_JR_LOST = PT_JR_FIRST, /* numbers: count, from (CLOCK_BOOTTIME, ns); ts: until */
-	PT_JR_FOUND,		  /* a socket or TIME_WAIT that a dump found, as of ts */
+	PT_JR_FOUND,		  /* a socket or TIME_WAIT that a dump found, as of ts; numbers: its
+				   * TIME_WAIT's until (CLOCK_BOOTTIME, ns; 0: not known) */
 	PT_JR_GONE,		  /* one that a dump lacks: for the SWEEP that follows */
 	PT_JR_SWEEP,		  /* ts; those told gone before go */
 	PT_JR_DOUBT,		  /* holders and reuse are unknown from here on */
@@ -23,7 +24,8 @@ enum pt_journal_kind {
 	PT_JR_STATE,   /* numbers: enum pt_state_number; empties the ledger */
 	PT_JR_PORT,    /* ts: free since (0: not seen); task: who held it last; numbers: taker */
 	PT_JR_HOLD,    /* ts: since; numbers: open until (0: still) */
-	PT_JR_HOLD_TW, /* a TIME_WAIT of the HOLD before it: tuple, tw */
+	PT_JR_HOLD_TW, /* a TIME_WAIT of the HOLD before it: tuple, tw; numbers: until, as of FOUND
+			*/
 	/* Not of a keyframe: somebody recorded until ts, and nothing else happened. */
 	PT_JR_ALIVE,
 	PT_JR_KINDS,

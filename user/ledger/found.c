@@ -31,6 +31,7 @@ static void tap_unit(struct ledger *ledger, __u8 kind, const struct ledger_unit 
 			  .family = unit->family },
 		.tuple = unit->tuple,
 		.tw = unit->tw,
+		.numbers = { unit->time_wait ? unit->tw_until : 0 },
 	};
 
 	if (!ledger->tap)
@@ -59,6 +60,7 @@ static struct ledger_unit unit_of_row(const struct pt_rec_journal *row)
 		.time_wait = flags & PT_J_TIME_WAIT,
 		.fin_wait2 = flags & PT_J_FIN_WAIT2,
 		.accepted = flags & PT_J_ACCEPTED,
+		.tw_until = row->numbers[0],
 	};
 
 	if (flags & PT_J_OWNER)
@@ -141,6 +143,7 @@ static int found_tw(struct ledger *ledger, const struct ledger_unit *found, stru
 	if (!tw)
 		return -ENOMEM;
 	tw->sock = found->tw;
+	tw->until = found->tw_until;
 	tw->tuple = found->tuple;
 	return 0;
 }
@@ -192,6 +195,7 @@ static struct ledger_unit unit_of(const struct pt_space *space, __u16 port, cons
 				    .owner = hold->owner,
 				    .time_wait = tw,
 				    .accepted = hold->via == PT_VIA_ACCEPT,
+				    .tw_until = tw ? tw->until : 0,
 				    .via = hold->via,
 				    .since = hold->since,
 				    .closed = hold->open_until };

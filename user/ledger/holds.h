@@ -15,8 +15,9 @@
 
 /* A TIME_WAIT that one hold's socket left behind. */
 struct tw {
-	__u32 next; /* number in holds.tws, 0: last */
-	__u64 sock; /* address of the TIME_WAIT sock; 0: not known (snapshot) */
+	__u32 next;  /* number in holds.tws, 0: last */
+	__u64 sock;  /* address of the TIME_WAIT sock; 0: not known (snapshot) */
+	__u64 until; /* its timer as it was set first, CLOCK_BOOTTIME, ns; 0: not known */
 	struct pt_tuple tuple;
 };
 

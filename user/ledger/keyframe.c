@@ -54,6 +54,7 @@ static void tell_tw(const struct keyframe *keyframe, const struct pt_space *spac
 	row.head.family = hold->family;
 	row.tuple = tw->tuple;
 	row.tw = tw->sock;
+	row.numbers[0] = tw->until;
 	keyframe->fn(keyframe->data, &row.head);
 }
 
@@ -185,6 +186,7 @@ static int take_tw(struct ledger *ledger, const struct pt_rec_journal *row,
 	if (!tw)
 		return -ENOMEM;
 	tw->sock = row->tw;
+	tw->until = row->numbers[0];
 	tw->tuple = row->tuple;
 	return 0;
 }

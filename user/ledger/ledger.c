@@ -134,6 +134,7 @@ static int on_tw_begin(struct ledger *ledger, const struct pt_rec_head *head)
 	if (!tw)
 		return -ENOMEM;
 	tw->sock = rec->tw;
+	tw->until = head->flags & PT_F_FIN_WAIT2 ? 0 : head->ts + STATE_TIME_WAIT_NS;
 	tw->tuple = rec->tuple;
 	hold->tuple = rec->tuple;
 	hold->open_until = head->ts;
@@ -173,15 +174,6 @@ static int on_tw_end(struct ledger *ledger, const struct pt_rec_head *head)
 	return TAKEN;
 }
 
-static bool same_tuple(const struct pt_tuple *old, const struct pt_tuple *new, __u32 vrf)
-{
-	if (old->rport != new->rport || memcmp(old->raddr, new->raddr, sizeof(old->raddr)) ||
-	    memcmp(old->laddr, new->laddr, sizeof(old->laddr)))
-		return false;
-	/* INET_MATCH(): a socket bound to no device is in the way of every one */
-	return !old->ifindex || old->ifindex == new->ifindex || old->ifindex == vrf;
-}
-
 /*
  * connect() may take a port out of TIME_WAIT. The kernel adds the new owner
  * first and drops the TIME_WAIT then, so its record comes after the ALLOC. But
@@ -197,7 +189,7 @@ static bool take_from_tw(struct ledger *ledger, const struct pt_rec_port *rec,
 		return false;
 	for (__u32 i = port->first; (hold = holds_at(&ledger->holds, i)); i = hold->next)
 		for (__u32 j = hold->tws; (tw = holds_tw_at(&ledger->holds, j)); j = tw->next)
-			if (same_tuple(&tw->tuple, &rec->tuple, rec->head.vrf)) {
+			if (state_same_tuple(&tw->tuple, &rec->tuple, rec->head.vrf)) {
 				tw_is_gone(ledger, &rec->head, port, hold, tw->sock, PT_END_REUSED);
 				return true;
 			}
@@ -358,47 +350,6 @@ static int on_connect(struct ledger *ledger, const struct pt_rec_head *head)
 
 /* ---- refusal ----------------------------------------------------------------- */
 
-static bool blocks(const struct hold *hold, const struct pt_rec_port *rec)
-{
-	if (hold->sock == rec->head.sock && hold->sock_open)
-		return false;
-	/* connect() with a port of its own is refused for the same 4-tuple only */
-	return rec->via != PT_VIA_CONNECT || same_tuple(&hold->tuple, &rec->tuple, rec->head.vrf);
-}
-
-static void set_blocker(struct pt_blocker *blocker, const struct pt_event *ev,
-			const struct hold *hold)
-{
-	*blocker = (struct pt_blocker){ .owner = hold->owner };
-	memcpy(blocker->laddr, hold->tuple.laddr, sizeof(blocker->laddr));
-	if (state_has_remote(&hold->tuple)) {
-		memcpy(blocker->raddr, hold->tuple.raddr, sizeof(blocker->raddr));
-		blocker->rport = hold->tuple.rport;
-	}
-	blocker->time_wait = !hold->sock_open;
-	blocker->age_ns = state_elapsed(hold->since, ev->ts);
-}
-
-/* The holders that the ledger knows. None known: somebody older is in the way. */
-static void fail_set_blockers(struct ledger *ledger, const struct pt_rec_port *rec,
-			      const struct port_state *port, struct pt_event *ev)
-{
-	const struct hold *hold;
-	__u64 total = 0;
-
-	for (__u32 i = port->first; (hold = holds_at(&ledger->holds, i)); i = hold->next) {
-		if (!blocks(hold, rec))
-			continue;
-		if (total < PT_BLOCKERS_MAX)
-			set_blocker(&ledger->blockers[total], ev, hold);
-		total++;
-	}
-	ev->blockers = ledger->blockers;
-	ev->blockers_count = total < PT_BLOCKERS_MAX ? (unsigned int)total : PT_BLOCKERS_MAX;
-	if (total && !ledger->uncertain)
-		ev->blockers_total = total;
-}
-
 /* A port that the kernel gave and took back within the call. */
 static void roll_back(struct ledger *ledger, const struct pt_rec_head *head)
 {
@@ -414,7 +365,6 @@ static void roll_back(struct ledger *ledger, const struct pt_rec_head *head)
 static int on_fail(struct ledger *ledger, const struct pt_rec_head *head)
 {
 	const struct pt_rec_port *rec = decode_port(head);
-	struct port_state *port;
 	struct pt_event ev;
 
 	if (head->flags & PT_F_ROLLBACK)
@@ -428,12 +378,8 @@ static int on_fail(struct ledger *ledger, const struct pt_rec_head *head)
 	if (head->flags & PT_F_SEARCHED)
 		ev.search_ns = rec->search_ns;
 	state_event_tuple(&ev, &rec->tuple);
-	if (head->port && head->vrf != PT_VRF_UNKNOWN) {
-		port = holds_port(&ledger->holds, &ev.space, head->port);
-		if (!port)
-			return -ENOMEM;
-		fail_set_blockers(ledger, rec, port, &ev);
-	}
+	if (refusal_explain(ledger, rec, &ev))
+		return -ENOMEM;
 	state_emit(ledger, &ev);
 	return TAKEN;
 }

@@ -74,6 +74,8 @@ struct ledger_unit {
 	bool time_wait; /* the TIME_WAIT, not the socket */
 	bool fin_wait2; /* or rather an orphan's FIN_WAIT2 */
 	bool accepted;	/* of a listener that is gone, whose owner owner is: via accept */
+	__u64 tw_until; /* of a TIME_WAIT: when its timer ends it, CLOCK_BOOTTIME, ns; 0: not known
+			 */
 	/* of the ledger only: */
 	__u8 via;
 	__u64 since;  /* CLOCK_BOOTTIME, ns; PT_UNKNOWN */

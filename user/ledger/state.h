@@ -16,6 +16,12 @@
 #define RECENT 4096 /* powers of two; a collision forgets one */
 #define BOUND 65536
 
+/*
+ * TCP_TIMEWAIT_LEN (include/net/tcp.h), no sysctl: tcp_time_wait() sets the timer to it, and
+ * so does each segment later that the TIME_WAIT answers. Not for an orphan's FIN_WAIT2.
+ */
+#define STATE_TIME_WAIT_NS 60000000000ULL
+
 struct release {
 	__u64 sock;
 	__u64 ts;
@@ -89,6 +95,17 @@ static inline bool state_has_remote(const struct pt_tuple *tuple)
 	return tuple->rport && !pt_addr_is_any(tuple->raddr);
 }
 
+/* Whether a socket or TIME_WAIT with the tuple old is in the way of new, in that VRF. */
+static inline bool state_same_tuple(const struct pt_tuple *old, const struct pt_tuple *new,
+				    __u32 vrf)
+{
+	if (old->rport != new->rport || memcmp(old->raddr, new->raddr, sizeof(old->raddr)) ||
+	    memcmp(old->laddr, new->laddr, sizeof(old->laddr)))
+		return false;
+	/* INET_MATCH(): a socket bound to no device is in the way of every one */
+	return !old->ifindex || old->ifindex == new->ifindex || old->ifindex == vrf;
+}
+
 /*
  * Whether somebody wants an event that happens at ts, and it is worth being made.
  * If not, it is remembered as the time of the last event all the same.
@@ -121,6 +138,9 @@ void state_socket_goes(struct ledger *ledger, const struct pt_rec_head *head, st
 
 /* Whether that was told of it, within the second before ts. */
 bool state_just_released(const struct ledger *ledger, __u64 sock, __u16 port, __u64 ts);
+
+/* Who is in the way of that refusal, into ev, as far as it is known. Returns 0 or -ENOMEM. */
+int refusal_explain(struct ledger *ledger, const struct pt_rec_port *rec, struct pt_event *ev);
 
 /* Rows of these kinds, for ledger_row(). Return 0 or -ENOMEM. */
 int found_take(struct ledger *ledger, const struct pt_rec_journal *rec);    /* found.c */

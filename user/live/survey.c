@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "user/live/sockets.h"
@@ -21,6 +22,18 @@ struct survey {
 	unsigned int rows;
 };
 
+static __u64 tw_until(const struct sock_row *row)
+{
+	struct timespec now;
+
+	/* when an orphan's FIN_WAIT2 ends is not when its TIME_WAIT will */
+	if (!row->has_tw || row->state != TCP_TIME_WAIT || !row->tw_left_ms)
+		return 0;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (__u64)now.tv_sec * 1000000000ULL + (__u64)now.tv_nsec +
+	       row->tw_left_ms * 1000000ULL;
+}
+
 static struct ledger_unit unit_of(const struct sock_row *row, const struct sockets_entry *entry)
 {
 	struct ledger_unit unit = {
@@ -33,6 +46,7 @@ static struct ledger_unit unit_of(const struct sock_row *row, const struct socke
 		.listening = row->space.proto == IPPROTO_TCP && row->state == TCP_LISTEN,
 		.time_wait = row->has_tw,
 		.fin_wait2 = row->has_tw && row->state == TCP_FIN_WAIT2,
+		.tw_until = tw_until(row),
 	};
 
 	if (entry) {

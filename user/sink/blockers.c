@@ -7,6 +7,20 @@
 
 #define BLOCKER_MAX (PT_COMM_LEN * ESCAPE_EXPAND + FORMAT_U64_MAX + FORMAT_DURATION_MAX + 32)
 
+/* Of a TIME_WAIT who waits for it wants to know how long yet, else how long so far. */
+static char *put_state(char *p, const struct pt_blocker *blocker)
+{
+	p = stpcpy(p, blocker->time_wait ? " (TIME-WAIT" : " (open");
+	if (blocker->tw_left_ns != PT_UNKNOWN) {
+		p = format_duration(stpcpy(p, ", "), blocker->tw_left_ns);
+		p = stpcpy(p, " left");
+	} else if (blocker->age_ns != PT_UNKNOWN) {
+		p = format_duration(stpcpy(p, ", "), blocker->age_ns);
+	}
+	*p++ = ')';
+	return p;
+}
+
 static void put_blocker(struct out *out, const struct pt_blocker *blocker)
 {
 	char *p = out_reserve(out, BLOCKER_MAX);
@@ -18,12 +32,7 @@ static void put_blocker(struct out *out, const struct pt_blocker *blocker)
 	} else {
 		p = stpcpy(p, "unknown");
 	}
-	p = stpcpy(p, blocker->time_wait ? " (TIME-WAIT" : " (open");
-	if (blocker->age_ns != PT_UNKNOWN) {
-		p = stpcpy(p, ", ");
-		p = format_duration(p, blocker->age_ns);
-	}
-	*p++ = ')';
+	p = put_state(p, blocker);
 	out_commit(out, p);
 }
 

@@ -366,6 +366,11 @@ static enum column_state blocker_age(const struct pt_blocker *blocker, union col
 	return put_known(v, blocker->age_ns);
 }
 
+static enum column_state blocker_tw_left(const struct pt_blocker *blocker, union column_value *v)
+{
+	return put_known(v, blocker->tw_left_ns);
+}
+
 /* The ledger does not tell it. */
 static enum column_state blocker_untold(const struct pt_blocker *blocker, union column_value *v)
 {
@@ -378,7 +383,7 @@ const struct blocker_column blocker_columns[] = {
 	{ "pid", COLUMN_U64, blocker_pid },	 { "comm", COLUMN_TEXT, blocker_comm },
 	{ "laddr", COLUMN_ADDR, blocker_laddr }, { "raddr", COLUMN_ADDR, blocker_raddr },
 	{ "rport", COLUMN_U64, blocker_rport },	 { "state", COLUMN_WORD, blocker_state },
-	{ "age_ns", COLUMN_U64, blocker_age },	 { "tw_left_ns", COLUMN_U64, blocker_untold },
+	{ "age_ns", COLUMN_U64, blocker_age },	 { "tw_left_ns", COLUMN_U64, blocker_tw_left },
 	{ "count", COLUMN_U64, blocker_untold },
 };
 const unsigned int blocker_columns_count = ARRAY_SIZE(blocker_columns);
