@@ -143,21 +143,32 @@ static void test_fail_with_blockers(void **state)
 	ev.blockers_total = 12;
 	blockers[0] = (struct pt_blocker){
 		.owner = { .known = true, .pid = 911, .comm = "nginx" }, .age_ns = 7000,
-		.tw_left_ns = PT_UNKNOWN,
+		.tw_left_ns = PT_UNKNOWN, .count = 1,
 	};
 	blockers[1] = (struct pt_blocker){ .laddr = { [10] = 0xff, 0xff, 10, 0, 0, 5 },
 					      .raddr = { [10] = 0xff, 0xff, 10, 96, 4, 7 },
 					      .rport = 443,
 					      .time_wait = true,
 					      .age_ns = PT_UNKNOWN,
-					      .tw_left_ns = 41200000000 };
+					      .tw_left_ns = 41200000000,
+					      .count = 1 };
 	check_json(&ev, COMMON("fail")
 		   "\"via\":\"fixed\",\"search_ns\":200,\"errno\":\"EADDRINUSE\",\"blockers\":["
 		   "{\"pid\":911,\"comm\":\"nginx\",\"laddr\":\"::\",\"raddr\":null,\"rport\":null,"
-		   "\"state\":\"open\",\"age_ns\":7000,\"tw_left_ns\":null,\"count\":null},"
+		   "\"state\":\"open\",\"age_ns\":7000,\"tw_left_ns\":null,\"count\":1},"
 		   "{\"pid\":null,\"comm\":null,\"laddr\":\"10.0.0.5\",\"raddr\":\"10.96.4.7\","
 		   "\"rport\":443,\"state\":\"TIME-WAIT\",\"age_ns\":null,\"tw_left_ns\":41200000000,"
-		   "\"count\":null}],\"blockers_total\":12}\n");
+		   "\"count\":1}],\"blockers_total\":12}\n");
+	/* What one process holds of many: no addresses, and a state if it is one. */
+	blockers[0].sums_up = true;
+	blockers[0].differs = true;
+	blockers[0].tw_left_ns = 1000;
+	blockers[0].count = 1993;
+	ev.blockers_count = 1;
+	ev.blockers_total = 2000;
+	check_field(&ev, ",\"blockers\":[{\"pid\":911,\"comm\":\"nginx\",\"laddr\":null,\"raddr\":null,"
+			 "\"rport\":null,\"state\":null,\"age_ns\":7000,\"tw_left_ns\":1000,"
+			 "\"count\":1993}],\"blockers_total\":2000}");
 }
 
 static void test_fail_without(void **state)

@@ -166,8 +166,9 @@ static void test_blockers(void **state)
 		  .rport = 80,
 		  .time_wait = true,
 		  .age_ns = 7000,
-		  .tw_left_ns = 41000 },
-		{ .tw_left_ns = PT_UNKNOWN },
+		  .tw_left_ns = 41000,
+		  .count = 1 },
+		{ .tw_left_ns = PT_UNKNOWN, .count = 1 },
 	};
 
 	(void)state;
@@ -177,12 +178,12 @@ static void test_blockers(void **state)
 	ev.blockers_count = 2;
 	ev.blockers_total = 12;
 	check_csv(&ev, COMMON("fail") "fixed,,,,,,,,EADDRINUSE,2,911,nginx,10.0.0.5,10.96.4.9,80,"
-				      "TIME-WAIT,7000,41000,,12,,,,,,,\n");
+				      "TIME-WAIT,7000,41000,1,12,,,,,,,\n");
 	/* The second blocker here: nothing of it is known but that it is open. */
 	ev.blockers = &blockers[1];
 	ev.blockers_count = 1;
 	ev.blockers_total = PT_UNKNOWN;
-	check_csv(&ev, COMMON("fail") "fixed,,,,,,,,EADDRINUSE,1,,,::,,,open,0,,,,,,,,,,\n");
+	check_csv(&ev, COMMON("fail") "fixed,,,,,,,,EADDRINUSE,1,,,::,,,open,0,,1,,,,,,,,\n");
 	ev.blockers_count = 0;
 	check_csv(&ev, COMMON("fail") "fixed,,,,,,,,EADDRINUSE,,,,,,,,,,,,,,,,,,\n");
 }

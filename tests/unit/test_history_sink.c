@@ -354,13 +354,13 @@ static void test_json_others(void **state)
 	(void)state;
 	row.ev.blockers_count = 1;
 	row.ev.blockers_total = 1;
-	row.blockers[0] = (struct pt_blocker){ .owner = { .known = true, .pid = 185, .comm = "pool" }, .laddr = { [10] = 0xff, 0xff, 10, 0, 0, 5 }, .age_ns = 156 * MS, .tw_left_ns = PT_UNKNOWN };
+	row.blockers[0] = (struct pt_blocker){ .owner = { .known = true, .pid = 185, .comm = "pool" }, .laddr = { [10] = 0xff, 0xff, 10, 0, 0, 5 }, .count = 1, .age_ns = 156 * MS, .tw_left_ns = PT_UNKNOWN };
 	check_json(&row,
 		"{\"ts\":\"2026-11-21T14:02:12.000000000Z\",\"event\":\"fail\","
 		"\"proto\":\"tcp\",\"family\":\"ipv4\",\"port\":60609,\"laddr\":\"10.0.0.5\",\"raddr\":null,\"rport\":null,"
 		"\"pid\":187,\"tid\":187,\"comm\":\"nginx\",\"thread\":\"nginx\",\"kernel\":false,\"uid\":0,\"cgroup\":null,"
 		"\"netns\":4026531840,\"netns_cookie\":\"1\",\"cookie\":\"77\",\"vrf\":0,\"via\":\"listen\",\"search_ns\":800,"
-		"\"errno\":\"EADDRINUSE\",\"blockers\":[{\"pid\":185,\"comm\":\"pool\",\"laddr\":\"10.0.0.5\",\"raddr\":null,\"rport\":null,\"state\":\"open\",\"age_ns\":156000000,\"tw_left_ns\":null,\"count\":null}],\"blockers_total\":1}\n");
+		"\"errno\":\"EADDRINUSE\",\"blockers\":[{\"pid\":185,\"comm\":\"pool\",\"laddr\":\"10.0.0.5\",\"raddr\":null,\"rport\":null,\"state\":\"open\",\"age_ns\":156000000,\"tw_left_ns\":null,\"count\":1}],\"blockers_total\":1}\n");
 	row = lost(3, PT_UNKNOWN);
 	check_json(&row, "{\"ts\":\"2026-11-21T14:02:20.000000000Z\",\"event\":\"lost\",\"count\":3,\"from\":null,\"to\":\"2026-11-21T14:02:19.000000000Z\"}\n");
 	check_json(&gap, "{\"ts\":\"2026-11-21T14:02:11.000000000Z\",\"event\":\"gap\",\"from\":\"2026-11-21T14:02:11.000000000Z\",\"to\":\"2026-11-21T15:02:11.000000000Z\",\"why\":\"porttrace did not run\\n\"}\n");

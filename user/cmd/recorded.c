@@ -280,6 +280,20 @@ static void tell_apart(struct recorded *recorded, const struct reader_segment *b
 	tell_gap(recorded, &gap);
 }
 
+static void tell_range(void *data, const struct pt_netns *netns)
+{
+	struct recorded *recorded = data;
+
+	if (netns->has_range)
+		pipeline_set_range(recorded->pipeline, &(struct ledger_range){
+							       .netns_cookie = netns->cookie,
+							       .netns = netns->inode,
+							       .low = netns->low,
+							       .high = netns->high,
+							       .reserved = netns->reserved,
+						       });
+}
+
 static int play_segment(struct recorded *recorded, unsigned int number, bool first,
 			const struct reader_query *query)
 {
@@ -291,6 +305,7 @@ static int play_segment(struct recorded *recorded, unsigned int number, bool fir
 
 	if (!first && fresh)
 		tell_apart(recorded, reader_segment(recorded->reader, number - 1), segment);
+	recorded_each_range(segment, tell_range, recorded);
 	recorded->segment = number;
 	recorded->again = false;
 	recorded->loading |= fresh;

@@ -129,6 +129,24 @@ static void explain_gaps(const struct dump_result *result)
 			 result->missing & DUMP_NO_TCP_DIAG ? "tcp_diag" : "udp_diag");
 }
 
+/* Who is in the way of a refusal is a matter of the range. */
+static void on_netns(void *data, const struct dump_netns *netns)
+{
+	struct upkeep *upkeep = data;
+
+	if (netns->range)
+		pipeline_set_range(upkeep->pipeline,
+				   &(struct ledger_range){
+					   .netns_cookie = netns->cookie,
+					   .netns = netns->inode,
+					   .low = netns->range->low,
+					   .high = netns->range->high,
+					   .reserved = netns->range->reserved_count,
+				   });
+	if (upkeep->netns)
+		upkeep->netns(upkeep->netns_data, netns);
+}
+
 /*
  * Dumps the kernel's tables; records that come meanwhile go into the snapshot.
  * Returns it, to be freed, or NULL with a negative errno in *err.

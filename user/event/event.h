@@ -69,19 +69,26 @@ struct pt_owner {
 
 #define PT_BLOCKERS_MAX 3
 
-/* A hold that stood in the way of a refused one. */
+/*
+ * A hold that stood in the way of a refused one. Of a refusal of any port: all the ports in the
+ * way that one process holds.
+ */
 struct pt_blocker {
 	struct pt_owner owner;
+	bool sums_up;	/* these: then via, laddr, raddr and rport are without meaning */
+	bool time_wait; /* by nothing but a TIME_WAIT, or several */
+	bool differs;	/* some are held by TIME_WAITs, some by sockets */
 	enum pt_via via;
 	__u8 laddr[16];
 	__u8 raddr[16];
 	__u16 rport;
-	bool time_wait; /* by nothing but a TIME_WAIT */
-	__u64 age_ns;
+	__u64 count;  /* ports */
+	__u64 age_ns; /* the oldest's */
 	/*
-	 * How long that TIME_WAIT lasts yet if nothing ends it, nor sets its timer anew (a
-	 * segment of the peer does, unseen). PT_UNKNOWN: not known; an orphan's FIN_WAIT2,
-	 * whose time is another; or it was due before (timers run late, up to 2 s).
+	 * How long that TIME_WAIT (of several: the first that ends) lasts yet if nothing ends it,
+	 * nor sets its timer anew (a segment of the peer does, unseen). PT_UNKNOWN: not known; an
+	 * orphan's FIN_WAIT2, whose time is another; or it was due before (timers run late, up to 2
+	 * s).
 	 */
 	__u64 tw_left_ns;
 };

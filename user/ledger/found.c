@@ -2,7 +2,7 @@
 /* What a dump found, and the ledger held against it. */
 #include <errno.h>
 
-#include "user/ledger/state.h"
+#include "user/ledger/in_way.h"
 
 /* ---- units as rows ----------------------------------------------------------- */
 
@@ -173,10 +173,11 @@ int ledger_found(struct ledger *ledger, const struct ledger_unit *found, __u64 t
 		tell_found(ledger, &head, hold, port, PT_EV_ALLOC, false);
 	}
 	hold->sock_open |= !found->time_wait;
+	if (found->time_wait && found_tw(ledger, found, hold))
+		return -ENOMEM;
+	in_way_changed(ledger, &head, port, hold);
 	if (!found->time_wait)
 		return 0;
-	if (found_tw(ledger, found, hold))
-		return -ENOMEM;
 	tell_found(ledger, &head, hold, port, PT_EV_TIME_WAIT, found->fin_wait2);
 	return 0;
 }
@@ -313,6 +314,7 @@ void ledger_sweep(struct ledger *ledger, ledger_keep_fn keep, void *data, __u64 
 {
 	struct visit visit = { .ledger = ledger, .keep = keep, .data = data, .ts = ts };
 
+	in_way_forget(ledger);
 	holds_each(&ledger->holds, sweep_one, &visit);
 	tap_plain(ledger, PT_JR_SWEEP, ts);
 }
@@ -320,6 +322,7 @@ void ledger_sweep(struct ledger *ledger, ledger_keep_fn keep, void *data, __u64 
 void ledger_doubt(struct ledger *ledger)
 {
 	ledger->uncertain = true;
+	in_way_forget(ledger);
 	tap_plain(ledger, PT_JR_DOUBT, 0);
 }
 
@@ -350,6 +353,7 @@ static void unit_goes(struct ledger *ledger, const struct ledger_unit *unit)
 	__u64 sock = unit->sock ?: unit->tw;
 	struct hold *hold;
 
+	in_way_forget(ledger);
 	for (__u32 i = port ? port->first : 0; (hold = holds_at(&ledger->holds, i));
 	     i = hold->next) {
 		if (hold->sock != sock)

@@ -33,6 +33,7 @@ struct hold {
 	__u8 family;
 	__u8 via;
 	struct pt_tuple tuple;
+	__u32 crowd; /* crowd.c's, without meaning while there is none */
 	struct pt_owner owner;
 	__u64 since;	  /* CLOCK_BOOTTIME, ns; PT_UNKNOWN: before the trace */
 	__u64 open_until; /* 0: still open */

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "user/ledger/state.h"
+#include "user/ledger/in_way.h"
 
 /* ---- out --------------------------------------------------------------------- */
 
@@ -196,6 +196,7 @@ int keyframe_take(struct ledger *ledger, const struct pt_rec_journal *row)
 	struct pt_space space = state_space(&row->head);
 	struct port_state *port;
 
+	in_way_forget(ledger);
 	if (row->head.kind == PT_JR_STATE) {
 		take_state(ledger, row);
 		return 0;

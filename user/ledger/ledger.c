@@ -8,7 +8,7 @@
 
 #include "user/base/index.h"
 #include "user/event/decode.h"
-#include "user/ledger/state.h"
+#include "user/ledger/in_way.h"
 
 /* What a record's handler returns, if not a negative errno. */
 enum { IDLE, TAKEN }; /* it changed nothing; it did: it belongs into a recording */
@@ -22,6 +22,7 @@ struct ledger *ledger_new(ledger_emit emit, void *data)
 	ledger->emit = emit;
 	ledger->data = data;
 	holds_init(&ledger->holds);
+	in_way_init(ledger);
 	return ledger;
 }
 
@@ -29,6 +30,7 @@ void ledger_free(struct ledger *ledger)
 {
 	if (!ledger)
 		return;
+	in_way_end(ledger);
 	holds_free(&ledger->holds);
 	free(ledger);
 }
@@ -99,6 +101,8 @@ static int on_release(struct ledger *ledger, const struct pt_rec_head *head)
 	hold->listened |= head->flags & PT_F_LISTENED;
 	if (!hold->tws)
 		state_end_hold(ledger, head, port, hold, PT_END_CLOSE);
+	else
+		in_way_changed(ledger, head, port, hold);
 	return TAKEN;
 }
 
@@ -140,6 +144,7 @@ static int on_tw_begin(struct ledger *ledger, const struct pt_rec_head *head)
 	hold->open_until = head->ts;
 	if (head->flags & PT_F_SOCK_GONE)
 		state_socket_goes(ledger, head, hold);
+	in_way_changed(ledger, head, port, hold);
 	if (!found && state_tells(ledger, head->ts))
 		tell_time_wait(ledger, head, port, hold);
 	return TAKEN;
@@ -158,6 +163,8 @@ static void tw_is_gone(struct ledger *ledger, const struct pt_rec_head *head,
 	holds_tw_remove(&ledger->holds, hold, tw);
 	if (!hold->tws && !hold->sock_open)
 		state_end_hold(ledger, head, port, hold, end);
+	else
+		in_way_changed(ledger, head, port, hold);
 }
 
 static int on_tw_end(struct ledger *ledger, const struct pt_rec_head *head)
@@ -206,12 +213,14 @@ static void hold_connects(struct hold *hold, const struct pt_tuple *tuple)
 }
 
 /* Told already, by the first witness or by bind(): at most its peer is new. */
-static int alloc_again(struct ledger *ledger, const struct pt_rec_port *rec, struct hold *hold)
+static int alloc_again(struct ledger *ledger, const struct pt_rec_port *rec,
+		       const struct port_state *port, struct hold *hold)
 {
 	ledger->counts.repeated++;
 	if (!state_has_remote(&rec->tuple))
 		return IDLE;
 	hold_connects(hold, &rec->tuple);
+	in_way_changed(ledger, &rec->head, port, hold);
 	return TAKEN;
 }
 
@@ -245,6 +254,7 @@ static int alloc_new(struct ledger *ledger, const struct pt_rec_port *rec, struc
 	hold->tuple = rec->tuple;
 	hold->owner = owner_of(rec);
 	hold->since = rec->head.flags & PT_F_LATE ? PT_UNKNOWN : rec->head.ts;
+	in_way_changed(ledger, &rec->head, port, hold);
 	if (state_tells(ledger, rec->head.ts))
 		tell_alloc(ledger, rec, port, hold, from_tw);
 	return TAKEN;
@@ -262,6 +272,8 @@ static int ends_unseen(struct ledger *ledger, const struct pt_rec_head *head)
 	hold->sock_open = false;
 	if (!hold->tws)
 		state_end_hold(ledger, head, port, hold, PT_END_UNKNOWN);
+	else
+		in_way_changed(ledger, head, port, hold);
 	return TAKEN;
 }
 
@@ -297,7 +309,7 @@ static int on_alloc(struct ledger *ledger, const struct pt_rec_head *head)
 		return -ENOMEM;
 	hold = holds_of_sock(&ledger->holds, port, head->sock);
 	if (hold && head->flags & PT_F_SECOND)
-		return alloc_again(ledger, rec, hold);
+		return alloc_again(ledger, rec, port, hold);
 	/* nobody knew whether it was told, and it was: of a socket that lets go twice */
 	if (head->flags & PT_F_LATE &&
 	    state_just_released(ledger, head->sock, head->port, head->ts)) {
@@ -310,6 +322,8 @@ static int on_alloc(struct ledger *ledger, const struct pt_rec_head *head)
 		hold->sock_open = false;
 		if (!hold->tws)
 			state_end_hold(ledger, head, port, hold, PT_END_UNKNOWN);
+		else
+			in_way_changed(ledger, head, port, hold);
 	}
 	return alloc_new(ledger, rec, port);
 }
@@ -345,6 +359,7 @@ static int on_connect(struct ledger *ledger, const struct pt_rec_head *head)
 	if (!hold)
 		return IDLE;
 	hold_connects(hold, &decode_tuple(head)->tuple);
+	in_way_changed(ledger, head, port, hold);
 	return TAKEN;
 }
 
@@ -401,6 +416,7 @@ static void tell_loss(struct ledger *ledger, __u64 count, __u64 from, __u64 unti
 
 	ledger->counts.lost += count;
 	ledger->uncertain = true;
+	in_way_forget(ledger);
 	state_emit(ledger, &ev);
 	state_tap(ledger, &row.head);
 }
@@ -466,6 +482,7 @@ static int take_record(struct ledger *ledger, const struct pt_rec_head *head)
 
 	ledger->last_record_ts = head->ts;
 	ledger->counts.records++;
+	in_way_look(ledger, head->ts);
 	head = settle(ledger, head, &copy);
 	taken = dispatch(ledger, head);
 	if (taken == TAKEN)

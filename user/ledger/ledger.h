@@ -59,6 +59,21 @@ void ledger_keyframe(struct ledger *ledger, ledger_tap fn, void *data);
 void ledger_set_clock(struct ledger *ledger, __u64 realtime_offset);
 
 /*
+ * The ports that the kernel chooses from in a namespace, told again when it changes. Of a
+ * refusal of any port only what holds these is in the way. Without it that is what the kernel
+ * chose; where some are reserved, a port that a program named is in nobody's way.
+ */
+struct ledger_range {
+	__u64 netns_cookie; /* 0: not known */
+	__u32 netns;
+	__u16 low, high; /* both included */
+	bool reserved;	 /* some of them are */
+};
+
+/* Returns 0 or -ENOMEM. */
+int ledger_set_range(struct ledger *ledger, const struct ledger_range *range);
+
+/*
  * One of the things that hold a port: a socket, or a TIME_WAIT that it left. As
  * a dump found it (snapshot.h), or as the ledger has it.
  */

@@ -2,26 +2,11 @@
 /* Who was in the way of a refusal. */
 #include <errno.h>
 
-#include "user/ledger/state.h"
+#include "user/ledger/in_way.h"
 
 static __u64 left(__u64 until, __u64 now)
 {
 	return until > now ? until - now : PT_UNKNOWN;
-}
-
-/* The last of a hold's TIME_WAITs to end; 0: not known. */
-static __u64 tws_until(const struct holds *holds, const struct hold *hold)
-{
-	__u64 until = 0;
-	const struct tw *tw;
-
-	for (__u32 i = hold->tws; (tw = holds_tw_at(holds, i)); i = tw->next) {
-		if (!tw->until)
-			return 0;
-		if (tw->until > until)
-			until = tw->until;
-	}
-	return until;
 }
 
 /* tw: the TIME_WAIT that is in the way, and not its socket; or NULL. */
@@ -32,6 +17,7 @@ static void set_blocker(struct pt_blocker *blocker, const struct pt_event *ev,
 
 	*blocker = (struct pt_blocker){ .owner = hold->owner,
 					.via = hold->via,
+					.count = 1,
 					.time_wait = tw || !hold->sock_open,
 					.age_ns = state_elapsed(hold->since, ev->ts),
 					.tw_left_ns = PT_UNKNOWN };
@@ -41,7 +27,7 @@ static void set_blocker(struct pt_blocker *blocker, const struct pt_event *ev,
 		blocker->rport = tuple->rport;
 	}
 	if (blocker->time_wait)
-		blocker->tw_left_ns = left(tw ? tw->until : tws_until(holds, hold), ev->ts);
+		blocker->tw_left_ns = left(tw ? tw->until : crowd_hold_until(holds, hold), ev->ts);
 }
 
 static const struct tw *tw_of_tuple(const struct holds *holds, const struct hold *hold,
@@ -92,12 +78,45 @@ static void explain_port(struct ledger *ledger, const struct pt_rec_port *rec,
 		ev->blockers_total = total;
 }
 
+static void set_share(struct pt_blocker *blocker, const struct crowd_share *share, __u64 now)
+{
+	*blocker = (struct pt_blocker){
+		.owner = *share->owner,
+		.sums_up = true,
+		.count = share->ports,
+		.time_wait = share->time_waits == share->holds,
+		.differs = share->time_waits && share->time_waits < share->holds,
+		.age_ns = state_elapsed(share->since, now),
+		.tw_left_ns = left(share->tw_until, now),
+	};
+}
+
+/* Those that have most of what is in the way. */
+static void explain_any(struct ledger *ledger, const struct pt_rec_port *rec, struct pt_event *ev)
+{
+	/* as it will be told: the time of an event never goes back */
+	__u64 now = ev->ts > ledger->last_event_ts ? ev->ts : ledger->last_event_ts;
+	struct crowd_top top;
+
+	if (in_way_top(ledger, rec, now, &top))
+		return;
+	for (unsigned int i = 0; i < top.count; i++)
+		set_share(&ledger->blockers[i], &top.shares[i], now);
+	ev->blockers = ledger->blockers;
+	ev->blockers_count = top.count;
+	ev->blockers_total = top.ports;
+}
+
 int refusal_explain(struct ledger *ledger, const struct pt_rec_port *rec, struct pt_event *ev)
 {
 	const struct port_state *port;
 
-	if (!rec->head.port || rec->head.vrf == PT_VRF_UNKNOWN)
+	if (rec->head.vrf == PT_VRF_UNKNOWN)
 		return 0;
+	if (!rec->head.port) {
+		explain_any(ledger, rec, ev);
+		return 0;
+	}
 	port = holds_port(&ledger->holds, &ev->space, rec->head.port);
 	if (!port)
 		return -ENOMEM;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "user/ledger/state.h"
-
-#include "user/base/index.h"
+#include "user/ledger/in_way.h"
 
 /* A release is told before the kernel's tables show it: how long a dump may lag behind. */
 #define RELEASE_LAG_NS 1000000000ULL
@@ -189,6 +187,7 @@ void state_end_hold(struct ledger *ledger, const struct pt_rec_head *head, struc
 	port->prev_known = hold->owner.known;
 	port->prev_pid = hold->owner.pid;
 	memcpy(port->prev_comm, hold->owner.comm, PT_COMM_LEN);
+	in_way_goes(ledger, head, port, hold);
 	holds_remove(&ledger->holds, port, hold);
 	if (!port->holders)
 		port->free_since = head->ts;

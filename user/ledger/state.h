@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "user/base/index.h"
+#include "user/base/chain.h"
 #include "user/event/journal.h"
+#include "user/ledger/crowd.h"
 #include "user/ledger/holds.h"
 #include "user/ledger/ledger.h"
 
@@ -52,6 +54,9 @@ struct ledger {
 	struct release recent[RECENT];
 	struct binding bound[BOUND]; /* where each socket was last seen to get a port */
 	bool replays;		     /* rows of another ledger */
+	struct chain ranges;	     /* in_way.c's */
+	struct crowd *crowd;	     /* NULL: none is kept */
+	__u64 crowd_asked;	     /* the last time, CLOCK_BOOTTIME, ns */
 	/* While a keyframe is taken: where the next hold and TIME_WAIT belong. */
 	struct port_state *loaded_port;
 	__u32 loaded_hold;

@@ -75,6 +75,11 @@ void pipeline_set_clock(struct pipeline *pipeline, __u64 realtime_offset)
 	ledger_set_clock(pipeline->ledger, realtime_offset);
 }
 
+void pipeline_set_range(struct pipeline *pipeline, const struct ledger_range *range)
+{
+	keep_error(pipeline, ledger_set_range(pipeline->ledger, range));
+}
+
 void pipeline_record(struct pipeline *pipeline, const void *record, size_t size)
 {
 	const struct pt_rec_head *head;

@@ -32,6 +32,9 @@ void pipeline_free(struct pipeline *pipeline);
 /* The clock that events show from then on; see ledger_set_clock(). */
 void pipeline_set_clock(struct pipeline *pipeline, __u64 realtime_offset);
 
+/* The ports that the kernel chooses from in a namespace; see ledger_set_range(). */
+void pipeline_set_range(struct pipeline *pipeline, const struct ledger_range *range);
+
 /* One record as it came from the ring or a file, aligned to 8. */
 void pipeline_record(struct pipeline *pipeline, const void *record, size_t size);
 

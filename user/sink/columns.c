@@ -343,7 +343,7 @@ static enum column_state blocker_comm(const struct pt_blocker *blocker, union co
 
 static enum column_state blocker_laddr(const struct pt_blocker *blocker, union column_value *v)
 {
-	return put_endpoint(v, blocker->laddr, 0, 0);
+	return blocker->sums_up ? COLUMN_NONE : put_endpoint(v, blocker->laddr, 0, 0);
 }
 
 static enum column_state blocker_raddr(const struct pt_blocker *blocker, union column_value *v)
@@ -358,6 +358,8 @@ static enum column_state blocker_rport(const struct pt_blocker *blocker, union c
 
 static enum column_state blocker_state(const struct pt_blocker *blocker, union column_value *v)
 {
+	if (blocker->differs)
+		return COLUMN_NONE;
 	return put_text(v, blocker->time_wait ? "TIME-WAIT" : "open");
 }
 
@@ -371,12 +373,9 @@ static enum column_state blocker_tw_left(const struct pt_blocker *blocker, union
 	return put_known(v, blocker->tw_left_ns);
 }
 
-/* The ledger does not tell it. */
-static enum column_state blocker_untold(const struct pt_blocker *blocker, union column_value *v)
+static enum column_state blocker_count(const struct pt_blocker *blocker, union column_value *v)
 {
-	(void)blocker;
-	(void)v;
-	return COLUMN_UNKNOWN;
+	return put_u64(v, blocker->count);
 }
 
 const struct blocker_column blocker_columns[] = {
@@ -384,7 +383,7 @@ const struct blocker_column blocker_columns[] = {
 	{ "laddr", COLUMN_ADDR, blocker_laddr }, { "raddr", COLUMN_ADDR, blocker_raddr },
 	{ "rport", COLUMN_U64, blocker_rport },	 { "state", COLUMN_WORD, blocker_state },
 	{ "age_ns", COLUMN_U64, blocker_age },	 { "tw_left_ns", COLUMN_U64, blocker_tw_left },
-	{ "count", COLUMN_U64, blocker_untold },
+	{ "count", COLUMN_U64, blocker_count },
 };
 const unsigned int blocker_columns_count = ARRAY_SIZE(blocker_columns);
 
