@@ -167,9 +167,8 @@ static __always_inline void emit_fail(struct sock *sk, struct port_facts facts)
 }
 
 static __always_inline void emit_head(enum pt_kind kind, struct sock *sk, __u64 id, __u8 proto,
-				      __u16 port)
+				      __u16 port, __u32 flags)
 {
-	unsigned char state = sk->__sk_common.skc_state;
 	__u64 ts = bpf_ktime_get_boot_ns();
 	struct pt_rec_head *rec = record_reserve(sizeof(*rec));
 
@@ -178,31 +177,46 @@ static __always_inline void emit_head(enum pt_kind kind, struct sock *sk, __u64 
 	head_fill(rec, kind, sizeof(*rec), ts, &sk->__sk_common, id, port);
 	rec->proto = proto;
 	rec->vrf = proto == IPPROTO_TCP ? PT_VRF_UNKNOWN : 0;
-	/* the state is stored after the port is put */
-	rec->flags = state == TCP_LISTEN ? PT_F_LISTENED : 0;
+	rec->flags = flags;
 	record_submit(rec);
+}
+
+/* What the socket is about to leave. */
+static __always_inline __u32 flags_of_state(struct sock *sk)
+{
+	return sk->__sk_common.skc_state == TCP_LISTEN ? PT_F_LISTENED : 0;
+}
+
+/* The connection is over, or the listening; the socket keeps its port. */
+static __always_inline void emit_closed(struct sock *sk, __u64 id)
+{
+	emit_head(PT_REC_CLOSED, sk, id, IPPROTO_TCP, sk->__sk_common.skc_num, flags_of_state(sk));
 }
 
 static __always_inline void emit_release_of(struct sock *sk, __u64 id, __u8 proto, __u16 port)
 {
 	*last_told(id) = told_release(sk, id, port);
-	if (proto == IPPROTO_TCP)
-		owners_add(&sk->__sk_common, port, -1);
-	emit_head(PT_REC_RELEASE, sk, id, proto, port);
+	/* the state is stored after the port is put */
+	emit_head(PT_REC_RELEASE, sk, id, proto, port, flags_of_state(sk));
 }
 
 static __always_inline void emit_release(struct sock *sk, __u64 id, __u8 proto)
 {
 	__u16 port = sk->__sk_common.skc_num;
 
-	if (*last_told(id) != told_release(sk, id, port) && enabled)
-		emit_release_of(sk, id, proto, port);
+	if (*last_told(id) == told_release(sk, id, port) || !enabled)
+		return;
+	if (proto == IPPROTO_TCP)
+		owners_add(&sk->__sk_common, port, -1);
+	emit_release_of(sk, id, proto, port);
 }
 
 /*
  * The same of a socket that has no port any more: of the one it had. If it does not
  * know (it was disconnected), of the one that was told of it last; one of which none
- * was told, since its connect was refused, has nothing to let go.
+ * was told, since its connect was refused, has nothing to let go. Its port's owners
+ * may have been counted anew meanwhile: one too many does no harm, one too few would
+ * hide what is missed next.
  */
 static __always_inline void emit_release_late(struct sock *sk, __u64 id, __u8 proto)
 {

@@ -470,10 +470,10 @@ static __always_inline int tcp_release(struct sock *sk)
 }
 
 /*
- * To TCP_CLOSE, before the state is stored: a port that was not asked for by
+ * A connection is over, before its state is stored: a port that was not asked for by
  * number goes here; one that was stays until the socket is destroyed.
  */
-static __always_inline void tcp_closes(struct sock *sk, unsigned char old)
+static __always_inline void tcp_closes(struct sock *sk)
 {
 	__u64 id = tcp_holder(sk);
 
@@ -481,28 +481,28 @@ static __always_inline void tcp_closes(struct sock *sk, unsigned char old)
 		return;
 	if (!port_is_locked(sk))
 		emit_release(sk, id, IPPROTO_TCP);
-	else if (old != TCP_CLOSE)
-		emit_head(PT_REC_CLOSED, sk, id, IPPROTO_TCP, sock_port(sk));
+	else if (sk->__sk_common.skc_state != TCP_CLOSE)
+		emit_closed(sk, id);
 }
 
 /*
+ * Where tasks are preempted inside programs: every end goes through here, so that of
+ * this and inet_put_port() one is not skipped. It runs five times a connection.
  * And the second witness of a refused connect(), which ends here, its call
  * still open if the exit of inet_hash_connect was skipped.
  */
 SEC("fentry/tcp_set_state")
 int BPF_PROG(set_state, struct sock *sk, int state)
 {
-	unsigned char old;
 	struct inflight *slot;
 
 	if (state != TCP_CLOSE)
 		return 0;
-	old = sk->__sk_common.skc_state;
 	if (sock_port(sk)) {
-		tcp_closes(sk, old);
+		tcp_closes(sk);
 		return 0;
 	}
-	if (old != TCP_SYN_SENT)
+	if (sk->__sk_common.skc_state != TCP_SYN_SENT)
 		return 0;
 	slot = connect_slot(sk);
 	if (slot)
@@ -511,9 +511,31 @@ int BPF_PROG(set_state, struct sock *sk, int state)
 }
 
 /*
+ * Elsewhere: most ends, by a function that runs for nothing else. What it does not see
+ * (connect(AF_UNSPEC), a close with linger 0) inet_put_port() tells.
+ */
+SEC("fentry/tcp_done")
+int BPF_PROG(done, struct sock *sk)
+{
+	tcp_closes(sk);
+	return 0;
+}
+
+/* There, of a listener whose named port stays until it is destroyed; its state is stored. */
+SEC("fentry/inet_csk_listen_stop")
+int BPF_PROG(listen_stop, struct sock *sk)
+{
+	__u64 id = tcp_holder(sk);
+
+	if (id)
+		emit_head(PT_REC_CLOSED, sk, id, IPPROTO_TCP, sock_port(sk), PT_F_LISTENED);
+	return 0;
+}
+
+/*
  * After that in tcp_v4_connect() and tcp_v6_connect(), where they fail; since 6.2.
  * And in tcp_disconnect(): there too a call that got a port, or had one, and whose
- * exit was skipped can still be open.
+ * exit was skipped can still be open. No softirq connects: only where tasks are preempted.
  */
 SEC("fentry/inet_bhash2_reset_saddr")
 int BPF_PROG(reset_saddr, struct sock *sk)

@@ -91,7 +91,9 @@ static void check_score(struct scene *scene, const char *via, struct score score
 	fails = count_raced(scene, "fail", via);
 	alone = tracer_count(scene->tracer, "comm=racer event=alloc holders=1");
 	assert_true(fails <= score.refused && alone <= score.taken);
-	unexplained += score.refused - fails + score.taken - alone;
+	unexplained += score.refused - fails;
+	/* a socket's 4-tuple is free before its port is: for a moment the bucket has two owners */
+	assert_true(score.taken - alone <= score.taken / 50);
 }
 
 /* The peer's remains of an old connection may answer with an RST: a port was taken all the same. */

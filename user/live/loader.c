@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "porttrace.skel.h"
@@ -34,7 +35,12 @@ struct rule {
 	__u8 proto;
 	bool iterator; /* runs when asked to: not attached */
 	bool optional; /* another witness, where the kernel has it */
-	bool audit;    /* for the audit, where the kernel has it */
+	enum {
+		ALWAYS,
+		IF_PREEMPTED, /* where tasks are preempted inside programs, which skips others */
+		IF_NOT_PREEMPTED,
+	} when;
+	bool audit; /* for the audit, where the kernel has it */
 };
 
 #define ROW(proto_, program_, function_, tells_, ...)                                              \
@@ -63,9 +69,13 @@ static const struct rule rules[] = {
 	TCP(inner_bind6_end, __inet6_bind, "the same, IPv6"),
 	TCP(listen_end, inet_csk_listen_start, "listen was refused (second witness)", .args = 1),
 	TCP(listen_end_v510, inet_csk_listen_start, "listen was refused (before 5.16)", .args = 2),
-	TCP(set_state, tcp_set_state, "a socket let go (first witness)"),
+	TCP(set_state, tcp_set_state, "a socket let go (first witness)", .when = IF_PREEMPTED),
+	TCP(done, tcp_done, "a socket let go (first witness, before 6.16)",
+	    .when = IF_NOT_PREEMPTED),
+	TCP(listen_stop, inet_csk_listen_stop, "a listener closed (before 6.16)",
+	    .when = IF_NOT_PREEMPTED),
 	TCP(reset_saddr, inet_bhash2_reset_saddr, "a connect was refused (third witness)",
-	    .optional = true),
+	    .when = IF_PREEMPTED, .optional = true),
 	TCP(put_port, inet_put_port, "a socket let go (second witness)"),
 	TCP(destroy_sock, tcp_v4_destroy_sock, "a bound socket let go"),
 	TCP(twsk_hashdance_schedule, inet_twsk_hashdance_schedule, "TIME_WAIT begins"),
@@ -135,9 +145,26 @@ static bool rule_has_other(const struct rule *rule, const struct btf *btf)
 	return false;
 }
 
+/*
+ * Whether a task can be preempted inside a program: with PREEMPT_LAZY, which
+ * distributions took with 6.16 (known by that kernel's inet_bind_bucket_destroy()), or
+ * where the kernel was built so, PREEMPT_DYNAMIC being that only if asked at boot.
+ */
+static bool kernel_preempts(const struct btf *btf)
+{
+	const struct rule of_616 = { .function = "inet_bind_bucket_destroy", .args = 1 };
+	struct utsname name;
+
+	if (rule_fits(&of_616, btf) || uname(&name))
+		return true;
+	return strstr(name.version, " PREEMPT ") || strstr(name.version, " PREEMPT_RT ");
+}
+
 static enum loader_state rule_state(const struct rule *rule, const struct btf *btf)
 {
 	if (rule->unless && kernel_has(btf, rule->unless))
+		return LOADER_ABSENT;
+	if (rule->when && (rule->when == IF_PREEMPTED) != kernel_preempts(btf))
 		return LOADER_ABSENT;
 	if (rule_fits(rule, btf))
 		return LOADER_READY;
