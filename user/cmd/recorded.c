@@ -280,10 +280,11 @@ static void tell_apart(struct recorded *recorded, const struct reader_segment *b
 	tell_gap(recorded, &gap);
 }
 
-static void tell_range(void *data, const struct pt_netns *netns)
+static void tell_range(void *data, const struct pt_netns *netns, const struct port_set *reserved)
 {
 	struct recorded *recorded = data;
 
+	(void)reserved;
 	if (netns->has_range)
 		pipeline_set_range(recorded->pipeline, &(struct ledger_range){
 							       .netns_cookie = netns->cookie,

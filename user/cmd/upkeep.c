@@ -87,14 +87,6 @@ void upkeep_add_netns(struct upkeep *upkeep, void (*fn)(void *data, const struct
 	upkeep->listeners[upkeep->listeners_count++].data = data;
 }
 
-static void on_netns(void *data, const struct dump_netns *netns)
-{
-	const struct upkeep *upkeep = data;
-
-	for (unsigned int i = 0; i < upkeep->listeners_count; i++)
-		upkeep->listeners[i].fn(upkeep->listeners[i].data, netns);
-}
-
 void upkeep_record(void *data, const void *record, size_t size)
 {
 	struct upkeep *upkeep = data;
@@ -132,7 +124,7 @@ static void explain_gaps(const struct dump_result *result)
 /* Who is in the way of a refusal is a matter of the range. */
 static void on_netns(void *data, const struct dump_netns *netns)
 {
-	struct upkeep *upkeep = data;
+	const struct upkeep *upkeep = data;
 
 	if (netns->range)
 		pipeline_set_range(upkeep->pipeline,
@@ -143,8 +135,8 @@ static void on_netns(void *data, const struct dump_netns *netns)
 					   .high = netns->range->high,
 					   .reserved = netns->range->reserved_count,
 				   });
-	if (upkeep->netns)
-		upkeep->netns(upkeep->netns_data, netns);
+	for (unsigned int i = 0; i < upkeep->listeners_count; i++)
+		upkeep->listeners[i].fn(upkeep->listeners[i].data, netns);
 }
 
 /*
