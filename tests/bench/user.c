@@ -56,7 +56,7 @@ static __u64 clock_ns(clockid_t id)
 /* ---- the load ------------------------------------------------------------------- */
 
 /* A remote for each search, one after the other. */
-static void set_remote(struct bench *bench, union synthetic_row *row)
+static void set_remote(struct bench *bench, union block_row *row)
 {
 	if (row->head.kind != PT_REC_ALLOC && row->head.kind != PT_REC_FAIL)
 		return;

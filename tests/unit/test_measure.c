@@ -120,7 +120,7 @@ static void begin(struct live *live)
 static void run(struct live *live)
 {
 	struct synthetic *load = synthetic_new(7);
-	union synthetic_row *rows = calloc(RECORDS, sizeof(*rows));
+	union block_row *rows = calloc(RECORDS, sizeof(*rows));
 
 	assert_true(load && rows);
 	for (size_t i = 0; i < RECORDS; i++) {
