@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* How long the kernel looks for ports, against what the workload knows. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -147,12 +149,60 @@ static void without_a_snapshot_it_is_not_known(struct scene *scene)
 	json_decref(search);
 }
 
+/* ---- the early sign -------------------------------------------------------------- */
+
+#define MANY 2000 /* in the half that is searched first */
+#define TIMES 400
+
+static void make_room(unsigned long files)
+{
+	struct rlimit limit;
+
+	must(getrlimit(RLIMIT_NOFILE, &limit));
+	limit.rlim_cur = files;
+	if (limit.rlim_max < files)
+		limit.rlim_max = files;
+	must(setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+/* Half the range is bound, so that connect() goes through all of it to find a port. */
+static void searches_that_take_long_are_told(struct scene *scene)
+{
+	static int fds[MANY];
+	const char *const args[] = { "--watch", "99", "--event", "fail", NULL };
+	int listener = tcp_listen(NET_V4, SERVER);
+	struct tracer *tracer;
+	char wanted[64];
+
+	make_room(MANY + 1000);
+	net_range(PORT, PORT + 2 * MANY - 1);
+	for (int i = 0; i < MANY; i++)
+		fds[i] = bound(SOCK_STREAM, PORT + 2 * i);
+	tracer = tracer_spawn(&(struct tracer_setup){ .args = args, .text = true });
+	tracer_ready(tracer);
+	for (int i = 0; i < TIMES; i++) {
+		int client = tcp_connect(NET_V4, SERVER);
+
+		net_close(tcp_accept(listener));
+		tcp_reset(client);
+	}
+	tracer_wait_stderr(tracer, " searching for a port takes ");
+	snprintf(wanted, sizeof(wanted), "tcp, netns %lu)", (unsigned long)scene->netns);
+	assert_non_null(strstr(tracer_stderr(tracer), wanted));
+	tracer_wait_stderr(tracer, " searching for a port is quick again after ");
+	assert_int_equal(tracer_stop(tracer), STATUS_DONE);
+	for (int i = 0; i < MANY; i++)
+		net_close(fds[i]);
+	net_close(listener);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SCENE_TEST(the_second_half_takes_longer),
 		SCENE_TEST(what_is_held_fills_the_range),
 		SCENE_TEST(without_a_snapshot_it_is_not_known),
+		SCENE_TEST(searches_that_take_long_are_told),
 	};
 
 	return cmocka_run_group_tests(tests, scene_group, scene_group_end);

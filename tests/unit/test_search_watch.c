@@ -201,6 +201,21 @@ static void test_no_ticks(void **state)
 	assert_true(signs[1].over);
 }
 
+/* Told after a tick that came from another clock: time does not go back. */
+static void test_late(void **state)
+{
+	(void)state;
+	take(1 * SEC, 2 * SEC, 500, 200 * US);
+	tick(30 * SEC);
+	assert_int_equal(count, 2);
+	take(29 * SEC, 29 * SEC + 500 * MS, 200, 200 * US);
+	assert_int_equal(count, 2);
+	tick(31 * SEC);
+	assert_int_equal(count, 3);
+	assert_int_equal(signs[2].ts, 30 * SEC + 100 * MS);
+	assert_int_equal(signs[2].allocs, 200);
+}
+
 static void test_spaces(void **state)
 {
 	(void)state;
@@ -256,7 +271,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_slow),	TEST(test_mark),    TEST(test_too_few), TEST(test_median),
 		TEST(test_what_counts), TEST(test_episode), TEST(test_silence), TEST(test_no_ticks),
-		TEST(test_spaces),	TEST(test_bounded),
+		TEST(test_late),	TEST(test_spaces),  TEST(test_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,8 +13,6 @@
 #include "user/sink/search_watch.h"
 
 #define SECOND 1000000000ULL
-/* 2026-11-21T14:02:00Z, where a ts of 0 is */
-#define BASE 1795269720000000000ULL
 
 static void check(struct search_watch_sign sign, const char *wanted)
 {
@@ -22,7 +20,7 @@ static void check(struct search_watch_sign sign, const char *wanted)
 	char *text;
 
 	capture_begin(&out);
-	search_watch_write_text(&out, &sign, BASE);
+	search_watch_write_text(&out, &sign);
 	text = capture_end(&out);
 	assert_string_equal(text, wanted);
 	free(text);
@@ -39,7 +37,7 @@ static const struct search_watch_sign slow = {
 static void test_slow(void **state)
 {
 	(void)state;
-	check(slow, "14:02:11 searching for a port takes 312us (median of 1204 allocations in the "
+	check(slow, "searching for a port takes 312us (median of 1204 allocations in the "
 		    "last second, tcp, netns 4026531840): a sign that free ones get scarce\n");
 }
 
@@ -50,7 +48,7 @@ static void test_over(void **state)
 	(void)state;
 	sign.over = true;
 	sign.ts += 20 * SECOND;
-	check(sign, "14:02:31 searching for a port is quick again after 20.0s (tcp, netns "
+	check(sign, "searching for a port is quick again after 20.0s (tcp, netns "
 		    "4026531840); it took up to 312us (median of 1204 allocations in a second)\n");
 }
 
@@ -60,7 +58,7 @@ static void test_vrf(void **state)
 
 	(void)state;
 	sign.space.vrf = 5;
-	check(sign, "14:02:11 searching for a port takes 312us (median of 1204 allocations in the "
+	check(sign, "searching for a port takes 312us (median of 1204 allocations in the "
 		    "last second, tcp, netns 4026531840, vrf 5): a sign that free ones get "
 		    "scarce\n");
 }
@@ -73,6 +71,5 @@ int main(void)
 		cmocka_unit_test(test_vrf),
 	};
 
-	setenv("TZ", "UTC", 1);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

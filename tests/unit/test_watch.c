@@ -178,6 +178,39 @@ static void test_a_storm_of_marks(void **state)
 	assert_string_equal(said(fixture), "");
 }
 
+/* Ports out of the range, which headroom has nothing to say of. */
+static void searches(struct fixture *fixture, __u64 search_ns)
+{
+	for (__u16 i = 0; i < 200; i++, fixture->ts += 5 * MS) {
+		struct pt_rec_port rec =
+			rec_port(PT_REC_ALLOC, fixture->ts, 1000 + i, PT_VIA_CONNECT, 1 + i);
+
+		rec.head.port = 50000 + i;
+		rec.head.flags = PT_F_SEARCHED;
+		rec.search_ns = search_ns;
+		pipeline_record(fixture->pipeline, &rec, sizeof(rec));
+	}
+}
+
+static void test_search(void **state)
+{
+	struct fixture *fixture = *state;
+
+	searches(fixture, 90000);
+	assert_string_equal(said(fixture), "");
+	searches(fixture, 312000);
+	assert_string_equal(said(fixture),
+			    "01:00:01.600000 searching for a port takes 311us (median of 200 "
+			    "allocations in the last second, tcp, netns 4026531840): a sign that "
+			    "free ones get scarce\n");
+	assert_string_equal(said(fixture), "");
+	fixture->ts += 6 * SEC;
+	assert_string_equal(said(fixture),
+			    "01:00:08.000000 searching for a port is quick again after 6.40s (tcp, "
+			    "netns 4026531840); it took up to 312us (median of 200 allocations in "
+			    "a second)\n");
+}
+
 /* After a loss nothing is said until it is known again who holds what. */
 static void test_loss(void **state)
 {
@@ -195,10 +228,8 @@ static void test_loss(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_both_marks),
-		TEST(test_takers),
-		TEST(test_a_storm_of_marks),
-		TEST(test_loss),
+		TEST(test_both_marks), TEST(test_takers), TEST(test_a_storm_of_marks),
+		TEST(test_search),     TEST(test_loss),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include "user/base/format.h"
 #include "user/live/netns.h"
 #include "user/sink/headroom.h"
+#include "user/sink/search_watch.h"
 
 #define NSEC_PER_SEC 1000000000ULL
 /* Marks that are told one by one between two looks; of more only how many. */
@@ -31,6 +32,9 @@ struct watch {
 	struct format_time clock;
 	struct told told[TOLD_MAX];
 	unsigned int told_count;
+	struct search_watch *searches;
+	struct search_watch_sign signs[SEARCH_WATCH_SPACES];
+	unsigned int signs_count;
 	__u64 untold;
 	__u64 ranges_at;   /* CLOCK_BOOTTIME, ns: when they were read last */
 	__u64 connects_at; /* the same of who connected behind a bind(0) */
@@ -54,6 +58,15 @@ static void on_mark(void *data, enum headroom_mark mark, const struct headroom_f
 	headroom_holders(watch->headroom, &figures->key, &told->row.holders);
 }
 
+static void on_sign(void *data, const struct search_watch_sign *sign)
+{
+	struct watch *watch = data;
+
+	/* of each space one in five seconds, and it is looked at more often */
+	if (watch->signs_count < SEARCH_WATCH_SPACES)
+		watch->signs[watch->signs_count++] = *sign;
+}
+
 int watch_new(const struct watch_options *options, struct watch **out)
 {
 	struct watch *watch = calloc(1, sizeof(*watch));
@@ -66,7 +79,9 @@ int watch_new(const struct watch_options *options, struct watch **out)
 		.on_mark = on_mark,
 		.data = watch,
 	});
-	if (!watch->headroom || out_init(&watch->out, options->fd)) {
+	watch->searches = search_watch_new(on_sign, watch);
+	if (!watch->headroom || !watch->searches || out_init(&watch->out, options->fd)) {
+		search_watch_free(watch->searches);
 		headroom_free(watch->headroom);
 		free(watch);
 		return -ENOMEM;
@@ -81,6 +96,7 @@ void watch_free(struct watch *watch)
 	if (!watch)
 		return;
 	out_close(&watch->out);
+	search_watch_free(watch->searches);
 	headroom_free(watch->headroom);
 	free(watch);
 }
@@ -104,6 +120,7 @@ void watch_event(void *data, const struct pt_event *ev)
 
 	watch->realtime_offset = ev->realtime_offset;
 	keep_error(watch, headroom_event(watch->headroom, ev));
+	keep_error(watch, search_watch_event(watch->searches, ev));
 }
 
 void watch_netns(void *data, const struct dump_netns *netns)
@@ -223,11 +240,25 @@ static void say_takers(struct watch *watch, struct pipeline *pipeline, __u64 now
 	}
 }
 
+/* The search takes long before ports run out: of a whole space, not of one destination. */
+static void say_signs(struct watch *watch)
+{
+	for (unsigned int i = 0; i < watch->signs_count; i++) {
+		begin_line(watch, watch->signs[i].ts);
+		search_watch_write_text(&watch->out, &watch->signs[i]);
+	}
+	if (watch->signs_count)
+		out_flush(&watch->out);
+	watch->signs_count = 0;
+}
+
 void watch_look(struct watch *watch, struct pipeline *pipeline, __u64 now)
 {
 	if (!pipeline_counts(pipeline).uncertain)
 		headroom_certain(watch->headroom, now);
 	headroom_tick(watch->headroom, now);
+	keep_error(watch, search_watch_tick(watch->searches, now));
+	say_signs(watch);
 	if (!watch->told_count)
 		return;
 	for (unsigned int i = 0; i < watch->told_count; i++)

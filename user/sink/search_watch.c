@@ -21,10 +21,8 @@ static void put_over(struct out *out, const struct search_watch_sign *sign)
 	out_format(out, " (median of %llu allocations in a second)", sign->allocs);
 }
 
-void search_watch_write_text(struct out *out, const struct search_watch_sign *sign,
-			     __u64 realtime_offset)
+void search_watch_write_text(struct out *out, const struct search_watch_sign *sign)
 {
-	prose_wall(out, "%T ", sign->ts + realtime_offset);
 	if (sign->over) {
 		put_over(out, sign);
 	} else {

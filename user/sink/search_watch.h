@@ -6,11 +6,7 @@
 #include "user/base/out.h"
 #include "user/stats/search_watch.h"
 
-/*
- * A line, with the time of day in local time. realtime_offset: CLOCK_REALTIME minus
- * CLOCK_BOOTTIME then, ns, modulo 2^64.
- */
-void search_watch_write_text(struct out *out, const struct search_watch_sign *sign,
-			     __u64 realtime_offset);
+/* To the end of a line that begins with its time. */
+void search_watch_write_text(struct out *out, const struct search_watch_sign *sign);
 
 #endif /* PORTTRACE_SINK_SEARCH_WATCH_H */

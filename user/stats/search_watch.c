@@ -114,7 +114,10 @@ static int look(const struct search_watch *watch, struct space *space)
 	return err;
 }
 
-/* To this slot; each on the way ends, but those of a second in which nothing happened. */
+/*
+ * To this slot; each on the way ends, but those of a second in which nothing happened. An
+ * event of a slot before it, told after a tick, counts as if it came now.
+ */
 static int advance(const struct search_watch *watch, struct space *space, __u64 slot)
 {
 	int err = 0;
@@ -124,7 +127,7 @@ static int advance(const struct search_watch *watch, struct space *space, __u64 
 		space->slot++;
 		histogram_free(&space->slots[space->slot % SLOTS]);
 	}
-	if (err || space->slot == slot)
+	if (err || space->slot >= slot)
 		return err;
 	space->slot = slot;
 	is_calm(watch, space, slot * SLOT_NS);
