@@ -38,13 +38,11 @@ static void check_self(json_t *event, struct scene *scene)
 		    getpid(), gettid(), (unsigned long)scene->netns);
 }
 
-/* Every blocker is ours. Where the kernel searched, the ledger may not know who was in the way. */
+/* Every blocker is ours. */
 static void check_blockers(json_t *event, long long total)
 {
 	json_t *blockers = json_object_get(event, "blockers");
 
-	if (json_is_null(blockers) && event_number(event, "port") == 0)
-		return;
 	assert_int_equal(event_number(event, "blockers_total"), total);
 	assert_in_range(json_array_size(blockers), 1, 3);
 	for (size_t i = 0; i < json_array_size(blockers); i++)

@@ -54,6 +54,15 @@ static void set_range(struct fixture *fixture, bool reserved)
 	assert_int_equal(ledger_set_range(fixture->ledger, &range), 0);
 }
 
+static void set_range_of(struct fixture *fixture, __u64 netns_cookie, __u16 low)
+{
+	const struct ledger_range range = {
+		.netns = 4026531840, .netns_cookie = netns_cookie, .low = low, .high = low + 999
+	};
+
+	assert_int_equal(ledger_set_range(fixture->ledger, &range), 0);
+}
+
 static struct pt_rec_port asked(enum pt_kind kind, __u64 ts, __u16 port, enum pt_via via,
 				__u16 rport)
 {
@@ -228,21 +237,15 @@ static void test_ranges(void **state)
 	assert_int_equal(refuse(fixture, 3 * S, PT_VIA_CONNECT, 443)->blockers_total, 2);
 	set_range(fixture, true); /* perhaps just that port */
 	assert_int_equal(refuse(fixture, 4 * S, PT_VIA_CONNECT, 443)->blockers_total, 1);
-	assert_int_equal(
-		ledger_set_range(
-			fixture->ledger,
-			&(struct ledger_range){ .netns = 4026531840, .low = 60000, .high = 60999 }),
-		0);
-	assert_int_equal(refuse(fixture, 5 * S, PT_VIA_CONNECT, 443)->blockers_total, PT_UNKNOWN);
+	set_range_of(fixture, 0, 60000);
+	assert_int_equal(refuse(fixture, 5 * S, PT_VIA_CONNECT, 443)->blockers_total, 1);
+	set_range_of(fixture, 1, LOW);
+	assert_int_equal(refuse(fixture, 6 * S, PT_VIA_CONNECT, 443)->blockers_total, 2);
+	set_range_of(fixture, 7, LOW); /* another namespace had the inode number */
+	assert_int_equal(refuse(fixture, 7 * S, PT_VIA_CONNECT, 443)->blockers_total, 1);
+	/* nobody that is known */
+	assert_int_equal(refuse(fixture, 8 * S, PT_VIA_CONNECT, 80)->blockers_total, PT_UNKNOWN);
 	assert_int_equal(fixture->ev.blockers_count, 0);
-	/* of another namespace that had the inode number before */
-	assert_int_equal(
-		ledger_set_range(fixture->ledger, &(struct ledger_range){ .netns = 4026531840,
-									  .netns_cookie = 7,
-									  .low = 60000,
-									  .high = 60999 }),
-		0);
-	assert_int_equal(refuse(fixture, 6 * S, PT_VIA_CONNECT, 443)->blockers_total, 1);
 }
 
 static void test_udp(void **state)

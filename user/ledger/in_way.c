@@ -63,15 +63,16 @@ static const struct ledger_range *range_of(const struct ledger *ledger,
 static bool is_in_reach(const struct ledger *ledger, const struct pt_space *space, __u16 port,
 			const struct hold *hold)
 {
-	const struct ledger_range *range = range_of(ledger, space);
+	const struct ledger_range *range;
 
-	if (!range)
-		return pt_via_ephemeral(hold->via) == 1;
-	if (port < range->low || port > range->high)
+	/* whatever range was told: it may be another by now */
+	if (pt_via_ephemeral(hold->via) == 1)
+		return true;
+	range = range_of(ledger, space);
+	if (!range || port < range->low || port > range->high)
 		return false;
 	/* of reserved ports it is not known which they are; a program has to name them */
-	return !range->reserved || pt_via_ephemeral(hold->via) == 1 ||
-	       (hold->via == PT_VIA_SNAPSHOT && state_has_remote(&hold->tuple));
+	return !range->reserved || (hold->via == PT_VIA_SNAPSHOT && state_has_remote(&hold->tuple));
 }
 
 /*

@@ -59,9 +59,10 @@ void ledger_keyframe(struct ledger *ledger, ledger_tap fn, void *data);
 void ledger_set_clock(struct ledger *ledger, __u64 realtime_offset);
 
 /*
- * The ports that the kernel chooses from in a namespace, told again when it changes. Of a
- * refusal of any port only what holds these is in the way. Without it that is what the kernel
- * chose; where some are reserved, a port that a program named is in nobody's way.
+ * The ports that the kernel chooses from in a namespace, told again when it changes. In the way
+ * of a refusal of any port are those that the kernel chose, and others that are held in that
+ * range; the latter are left out where it is not told, and where some of it are reserved, which
+ * a program has to name.
  */
 struct ledger_range {
 	__u64 netns_cookie; /* 0: not known */
