@@ -301,6 +301,22 @@ static void check_recording(const struct crowd *crowd, ino_t netns, struct span 
 	unlink(OUT);
 }
 
+/* And who held a port then, with what its TIME_WAIT had left. */
+static void check_who(int port, uint64_t wall)
+{
+	char text[MOMENT_LEN], number[8];
+	struct tracer *who;
+	json_t *lines;
+
+	snprintf(number, sizeof(number), "%d", port);
+	who = tracer_run("who", number, "-r", DIR, "--json", "--at", moment(wall, text));
+	assert_int_equal(tracer_exit(who), STATUS_DONE);
+	lines = lines_of(tracer_stdout(who));
+	event_check(json_array_get(lines, 0), "event=hold comm=web state=TIME-WAIT");
+	assert_in_range(event_number(json_array_get(lines, 0), "tw_left_ns"), 1, TIME_WAIT_NS);
+	json_decref(lines);
+}
+
 static int port_of(json_t *events, const char *comm)
 {
 	json_t *event;
@@ -318,8 +334,9 @@ static void a_full_range(struct scene *scene)
 	struct tracer *recorder = recording_begin(DIR);
 	struct crowd crowd;
 	struct span asked;
+	uint64_t wall;
 	json_t *events;
-	int fd;
+	int fd, port;
 
 	fill_the_range(&crowd);
 	fd = net_socket(NET_V4, SOCK_STREAM);
@@ -331,9 +348,12 @@ static void a_full_range(struct scene *scene)
 	fd = net_socket(NET_V4, SOCK_STREAM);
 	assert_int_equal(net_try_bind(fd, NET_V4, port_of(events, "mailer")), -EADDRINUSE);
 	net_close(fd);
+	port = port_of(events, "web");
 	json_decref(events);
 	tracer_expect(scene->tracer, "event=fail via=fixed errno=EADDRINUSE");
+	wall = moment_apart();
 	recording_end(recorder);
+	check_who(port, wall);
 	check_recording(&crowd, scene->netns, asked);
 	empty_the_range(&crowd);
 	recording_remove(DIR);

@@ -263,6 +263,32 @@ static void check_netns(const struct pt_netns *netns, const char *wanted)
 	free(text);
 }
 
+/* Of a recording: how long a TIME_WAIT had yet is known of some. */
+static void test_past(void **state)
+{
+	static const struct holders_context ctx = { .past = true };
+	struct pt_holder rows[] = { holder_of(&curl), time_wait(), time_wait() };
+	json_t *object;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		rows[i].past = true;
+		rows[i].via = PT_VIA_CONNECT;
+		rows[i].age_ns = 20000000000;
+	}
+	rows[2].tw_left_ms = 0;
+	check_table(&ctx, rows, 3,
+		"PROTO  LOCAL           REMOTE         STATE       LEFT    AGE  HOW       UID   PID  COMM\n"
+		"tcp4   10.0.0.5:60609  10.96.4.7:443  OPEN           -  20.0s  connect  1000  4242  curl\n"
+		"tcp4   10.0.0.5:60609  10.96.4.7:443  TIME-WAIT  41.2s  20.0s  connect     -     -  -\n"
+		"tcp4   10.0.0.5:60609  10.96.4.7:443  TIME-WAIT      ?  20.0s  connect     -     -  -\n");
+	object = json_of(&rows[1]);
+	check(object, "{\"state\":\"TIME-WAIT\",\"tw_left_ns\":41200000000}");
+	object = json_of(&rows[2]);
+	NULLS(object, "tw_left_ns");
+	json_decref(object);
+}
+
 static void test_netns(void **state)
 {
 	struct pt_netns netns = { .inode = 4026531840, .has_range = true, .low = 32768, .high = 60999, .whole = true,
@@ -325,11 +351,12 @@ static void test_summary_json(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_table),	      cmocka_unit_test(test_no_rows),
-		cmocka_unit_test(test_hostile_names), cmocka_unit_test(test_color),
-		cmocka_unit_test(test_many_rows),     cmocka_unit_test(test_json),
-		cmocka_unit_test(test_json_unknown),  cmocka_unit_test(test_netns),
-		cmocka_unit_test(test_netns_json),    cmocka_unit_test(test_summary_json),
+		cmocka_unit_test(test_table),	     cmocka_unit_test(test_no_rows),
+		cmocka_unit_test(test_past),	     cmocka_unit_test(test_hostile_names),
+		cmocka_unit_test(test_color),	     cmocka_unit_test(test_many_rows),
+		cmocka_unit_test(test_json),	     cmocka_unit_test(test_json_unknown),
+		cmocka_unit_test(test_netns),	     cmocka_unit_test(test_netns_json),
+		cmocka_unit_test(test_summary_json),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

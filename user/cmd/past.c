@@ -8,6 +8,14 @@
 
 #include "user/base/array.h"
 
+static __u32 left_ms(const struct ledger_unit *unit, __u64 boottime)
+{
+	__u64 left = unit->time_wait && unit->tw_until > boottime ? unit->tw_until - boottime : 0;
+
+	/* a recording is anybody's: no TIME_WAIT lasts that long */
+	return left / 1000000 < ~0U ? (__u32)((left + 999999) / 1000000) : 0;
+}
+
 static struct pt_holder holder_of(const struct past *past, const struct ledger_unit *unit)
 {
 	__u64 boottime = past->wall - past->recorded->realtime_offset;
@@ -20,6 +28,7 @@ static struct pt_holder holder_of(const struct past *past, const struct ledger_u
 		.rport = has_remote ? unit->tuple.rport : 0,
 		.sock = pt_space_has_cookies(&unit->space) ? unit->sock : 0,
 		.time_wait = unit->time_wait,
+		.tw_left_ms = left_ms(unit, boottime),
 		.has_inode = true,
 		.past = true,
 		.closed = unit->closed,

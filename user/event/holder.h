@@ -14,10 +14,10 @@ struct pt_holder {
 	__u16 rport;	/* 0: no remote */
 	__u8 laddr[16]; /* IPv4 is v4-mapped */
 	__u8 raddr[16];
-	__u64 sock;	/* cookie; 0: not known */
-	bool time_wait; /* a TIME_WAIT, or an orphan's FIN_WAIT2 in its place */
-	__u32 tw_left_ms;
-	bool accepted; /* shares its listener's port: no hold while that listens */
+	__u64 sock;	  /* cookie; 0: not known */
+	bool time_wait;	  /* a TIME_WAIT, or an orphan's FIN_WAIT2 in its place */
+	__u32 tw_left_ms; /* of a past moment: 0, it is not known */
+	bool accepted;	  /* shares its listener's port: no hold while that listens */
 	/* Of a listener: sockets on its address and port that are accepted. */
 	__u64 connections;
 	bool has_inode; /* a process can have it: no TIME_WAIT, no orphan */

@@ -103,7 +103,9 @@ GETTER(get_left)
 {
 	if (!holder->time_wait)
 		return COLUMN_NONE;
-	return holder->past ? COLUMN_UNKNOWN : put_u64(v, holder->tw_left_ms * NSEC_PER_MSEC);
+	if (holder->past && !holder->tw_left_ms)
+		return COLUMN_UNKNOWN;
+	return put_u64(v, holder->tw_left_ms * NSEC_PER_MSEC);
 }
 
 /* sock_diag does not tell. */
@@ -223,7 +225,7 @@ static const struct holder_column holder_columns[] = {
 	JSON("rport", COLUMN_U64, get_rport),
 	TABLE("REMOTE", COLUMN_ENDPOINT, get_remote),
 	BOTH("state", "STATE", COLUMN_WORD, get_state),
-	BOTH("tw_left_ns", "LEFT", COLUMN_DURATION, get_left, .right = true, .live = true),
+	BOTH("tw_left_ns", "LEFT", COLUMN_DURATION, get_left, .right = true),
 	BOTH("age_ns", "AGE", COLUMN_DURATION, get_age, .right = true, .past = true),
 	BOTH("via", "HOW", COLUMN_WORD, get_via, .past = true),
 	JSON("accepted", COLUMN_BOOL, get_accepted),
