@@ -6,28 +6,37 @@
 #include <string.h>
 
 #include "user/base/chain.h"
+#include "user/base/compare.h"
 
-/* Members are known by number, 0: none: twice that of their place, plus the side. */
+/* Members are known by number, 0: none: that of their place times CROWD_SIDES, plus the side. */
 struct member {
-	__u32 tally; /* 0: in no group */
-	__u32 older, newer;
+	__u32 group;	  /* 0: none */
+	__u32 next, prev; /* of it */
+	/* If that is ranked: */
+	__u32 tally;
+	__u32 older, newer;  /* of its tally */
 	__u32 sooner, later; /* of its tally's TIME_WAITs that are not due */
 	bool counts;	     /* its port, which others of its tally may have too */
 	bool time_wait;
-	bool timed; /* among these */
-};
+	bool timed;	       /* among these */
+} __attribute__((aligned(8))); /* as its place */
 
 /* What there is of one hold. */
 struct place {
 	const struct hold *hold;
-	__u64 until; /* of its TIME_WAITs */
-	__u16 port;
-	struct member sides[CROWD_SIDES];
+	const struct port_state *port;
+	__u64 until; /* of its TIME_WAITs, as of when it was last put into a ranked group */
+	__u16 number;
+	struct member sides[]; /* crowd.sides */
 };
 
 struct group {
 	struct chain_link link;
 	struct crowd_key key;
+	__u32 first; /* member */
+	__u32 members;
+	/* Once it was asked for: */
+	bool ranked;
 	__u32 ports;
 	/* Its tallies as a heap, that with most ports first. */
 	__u32 *heap;
@@ -51,32 +60,33 @@ struct tally {
 
 struct crowd {
 	const struct holds *holds;
+	unsigned int sides;
 	struct chain groups;
 	struct chain tallies;
 	struct pool places;
-	bool loading;
 };
 
-struct crowd *crowd_new(const struct holds *holds)
+struct crowd *crowd_new(const struct holds *holds, unsigned int sides)
 {
 	struct crowd *crowd = calloc(1, sizeof(*crowd));
 
 	if (!crowd)
 		return NULL;
 	crowd->holds = holds;
+	crowd->sides = sides;
 	crowd->groups.pool.entry_size = sizeof(struct group);
 	crowd->tallies.pool.entry_size = sizeof(struct tally);
-	crowd->places.entry_size = sizeof(struct place);
+	crowd->places.entry_size = sizeof(struct place) + sides * sizeof(struct member);
 	return crowd;
 }
 
 void crowd_free(struct crowd *crowd)
 {
-	struct group *group;
+	const struct group *group;
 
 	if (!crowd)
 		return;
-	/* an entry that was taken out keeps no heap: group_drop() */
+	/* one that was taken out has no heap */
 	for (__u32 i = 1; i <= crowd->groups.pool.used; i++) {
 		group = chain_at(&crowd->groups, i);
 		free(group->heap);
@@ -85,6 +95,11 @@ void crowd_free(struct crowd *crowd)
 	chain_free(&crowd->tallies);
 	pool_free(&crowd->places);
 	free(crowd);
+}
+
+unsigned int crowd_sides(const struct crowd *crowd)
+{
+	return crowd->sides;
 }
 
 static struct place *place_of(const struct crowd *crowd, __u32 member)
@@ -221,11 +236,37 @@ static void group_drop(struct crowd *crowd, __u32 number)
 {
 	struct group *group = group_at(crowd, number);
 
-	if (group->count)
+	if (group->members)
 		return;
 	free(group->heap);
 	group->heap = NULL;
 	chain_remove(&crowd->groups, number);
+}
+
+static void group_link(struct crowd *crowd, __u32 number, __u32 member)
+{
+	struct group *group = group_at(crowd, number);
+	struct member *entry = member_at(crowd, member);
+
+	entry->group = number;
+	entry->next = group->first;
+	if (group->first)
+		member_at(crowd, group->first)->prev = member;
+	group->first = member;
+	group->members++;
+}
+
+static void group_unlink(struct crowd *crowd, __u32 member)
+{
+	struct member *entry = member_at(crowd, member);
+	struct group *group = group_at(crowd, entry->group);
+
+	*(entry->prev ? &member_at(crowd, entry->prev)->next : &group->first) = entry->next;
+	if (entry->next)
+		member_at(crowd, entry->next)->prev = entry->prev;
+	group->members--;
+	group_drop(crowd, entry->group);
+	*entry = (struct member){ 0 };
 }
 
 struct tally_key {
@@ -281,13 +322,11 @@ static __u32 tally_get(struct crowd *crowd, __u32 group, const struct pt_owner *
 static void tally_drop(struct crowd *crowd, __u32 number)
 {
 	struct tally *tally = tally_at(crowd, number);
-	__u32 group = tally->group;
 
 	if (tally->holds)
 		return;
-	heap_remove(crowd, group_at(crowd, group), tally->at);
+	heap_remove(crowd, group_at(crowd, tally->group), tally->at);
 	chain_remove(&crowd->tallies, number);
-	group_drop(crowd, group);
 }
 
 /* ---- members, by age and by when their TIME_WAITs end -------------------------------- */
@@ -302,7 +341,7 @@ static bool is_older(const struct place *a, const struct place *b)
 {
 	if (since(a) != since(b))
 		return since(a) < since(b);
-	return a->port != b->port ? a->port < b->port : a->hold->sock < b->hold->sock;
+	return a->number != b->number ? a->number < b->number : a->hold->sock < b->hold->sock;
 }
 
 static void link_age(const struct crowd *crowd, struct tally *tally, __u32 number)
@@ -360,80 +399,6 @@ static void set_time_wait(const struct crowd *crowd, struct tally *tally, __u32 
 	unlink_timed(crowd, tally, member);
 	tally->time_waits += (__u32)time_wait - member->time_wait;
 	member->time_wait = time_wait;
-	if (time_wait && place_of(crowd, number)->until && !crowd->loading)
-		link_timed(crowd, tally, number);
-}
-
-/*
- * Another hold of the port that is in the same tally, or at least in the same group. 0:
- * there is none.
- */
-static __u32 other(const struct crowd *crowd, const struct port_state *port, __u32 number,
-		   bool same_tally)
-{
-	__u32 own = member_at(crowd, number)->tally, side = number % CROWD_SIDES;
-	const struct hold *hold;
-
-	for (__u32 i = port->first; (hold = holds_at(crowd->holds, i)); i = hold->next) {
-		__u32 candidate = hold->crowd * CROWD_SIDES + side, tally;
-
-		if (!hold->crowd || candidate == number)
-			continue;
-		tally = member_at(crowd, candidate)->tally;
-		if (tally && (tally == own || (!same_tally && tally_at(crowd, tally)->group ==
-								      tally_at(crowd, own)->group)))
-			return candidate;
-	}
-	return 0;
-}
-
-static int join(struct crowd *crowd, const struct port_state *port, __u32 number,
-		const struct crowd_key *key)
-{
-	struct member *member = member_at(crowd, number);
-	__u32 group = group_get(crowd, key);
-	struct tally *tally;
-
-	if (!group)
-		return -ENOMEM;
-	member->tally = tally_get(crowd, group, &place_of(crowd, number)->hold->owner);
-	if (!member->tally) {
-		group_drop(crowd, group);
-		return -ENOMEM;
-	}
-	tally = tally_at(crowd, member->tally);
-	tally->holds++;
-	link_age(crowd, tally, number);
-	group_at(crowd, group)->ports += !other(crowd, port, number, false);
-	member->counts = !other(crowd, port, number, true);
-	if (member->counts)
-		tally_add_ports(crowd, tally, 1);
-	return 0;
-}
-
-static void leave(struct crowd *crowd, const struct port_state *port, __u32 number)
-{
-	struct member *member = member_at(crowd, number);
-	struct tally *tally = tally_at(crowd, member->tally);
-	__u32 heir = other(crowd, port, number, true);
-
-	set_time_wait(crowd, tally, number, false);
-	unlink_age(crowd, tally, member);
-	group_at(crowd, tally->group)->ports -= !other(crowd, port, number, false);
-	if (member->counts && heir)
-		member_at(crowd, heir)->counts = true;
-	else if (member->counts)
-		tally_add_ports(crowd, tally, -1U);
-	tally->holds--;
-	tally_drop(crowd, member->tally);
-	*member = (struct member){ 0 };
-}
-
-static bool is_in(const struct crowd *crowd, const struct member *member,
-		  const struct crowd_key *key)
-{
-	return member->tally &&
-	       group_matches(group_at(crowd, tally_at(crowd, member->tally)->group), key);
 }
 
 __u64 crowd_hold_until(const struct holds *holds, const struct hold *hold)
@@ -450,12 +415,180 @@ __u64 crowd_hold_until(const struct holds *holds, const struct hold *hold)
 	return until;
 }
 
+/* Its TIME_WAITs changed. */
+static void look_at_tws(const struct crowd *crowd, __u32 number)
+{
+	struct place *place = place_of(crowd, number);
+	struct member *member = member_at(crowd, number);
+	struct tally *tally = tally_at(crowd, member->tally);
+
+	unlink_timed(crowd, tally, member);
+	place->until = crowd_hold_until(crowd->holds, place->hold);
+	set_time_wait(crowd, tally, number, !place->hold->sock_open);
+	if (member->time_wait && place->until)
+		link_timed(crowd, tally, number);
+}
+
+/* ---- ranked groups ---------------------------------------------------------------------- */
+
+/*
+ * Another hold of the port that is ranked in the same group, at best in the same tally; it
+ * is if *same. 0: there is none.
+ */
+static __u32 other(const struct crowd *crowd, __u32 number, bool *same)
+{
+	const struct member *own = member_at(crowd, number), *member;
+	__u32 side = number % CROWD_SIDES, found = 0;
+	const struct hold *hold;
+
+	*same = false;
+	for (__u32 i = place_of(crowd, number)->port->first; (hold = holds_at(crowd->holds, i));
+	     i = hold->next) {
+		__u32 candidate = hold->crowd * CROWD_SIDES + side;
+
+		if (!hold->crowd || candidate == number)
+			continue;
+		member = member_at(crowd, candidate);
+		if (!member->tally || member->group != own->group)
+			continue;
+		found = candidate;
+		*same = member->tally == own->tally;
+		if (*same)
+			break;
+	}
+	return found;
+}
+
+static int rank_in(struct crowd *crowd, __u32 number)
+{
+	struct member *member = member_at(crowd, number);
+	struct tally *tally;
+	bool same;
+
+	member->tally = tally_get(crowd, member->group, &place_of(crowd, number)->hold->owner);
+	if (!member->tally)
+		return -ENOMEM;
+	tally = tally_at(crowd, member->tally);
+	tally->holds++;
+	link_age(crowd, tally, number);
+	group_at(crowd, member->group)->ports += !other(crowd, number, &same);
+	member->counts = !same;
+	if (!same)
+		tally_add_ports(crowd, tally, 1);
+	return 0;
+}
+
+static void rank_out(struct crowd *crowd, __u32 number)
+{
+	struct member *member = member_at(crowd, number);
+	struct tally *tally = tally_at(crowd, member->tally);
+	bool same;
+	__u32 heir = other(crowd, number, &same);
+
+	set_time_wait(crowd, tally, number, false);
+	unlink_age(crowd, tally, member);
+	group_at(crowd, member->group)->ports -= !heir;
+	if (member->counts && same)
+		member_at(crowd, heir)->counts = true;
+	else if (member->counts)
+		tally_add_ports(crowd, tally, -1U);
+	tally->holds--;
+	tally_drop(crowd, member->tally);
+}
+
+static int by_age(const void *one, const void *another, void *data)
+{
+	const struct place *a = place_of(data, *(const __u32 *)one);
+	const struct place *b = place_of(data, *(const __u32 *)another);
+
+	return is_older(b, a) - is_older(a, b);
+}
+
+static int by_end(const void *one, const void *another, void *data)
+{
+	return compare_u64(place_of(data, *(const __u32 *)one)->until,
+			   place_of(data, *(const __u32 *)another)->until);
+}
+
+/* Each joins behind the last one. */
+static int rank_members(struct crowd *crowd, __u32 *members, __u32 count)
+{
+	int err = 0;
+
+	qsort_r(members, count, sizeof(*members), by_age, crowd);
+	for (__u32 i = 0; i < count && !err; i++) {
+		struct place *place = place_of(crowd, members[i]);
+
+		place->until = crowd_hold_until(crowd->holds, place->hold);
+		err = rank_in(crowd, members[i]);
+	}
+	qsort_r(members, count, sizeof(*members), by_end, crowd);
+	for (__u32 i = 0; i < count && !err; i++)
+		look_at_tws(crowd, members[i]);
+	return err;
+}
+
+static int rank_group(struct crowd *crowd, __u32 number)
+{
+	struct group *group = group_at(crowd, number);
+	__u32 *members, count = 0;
+	int err;
+
+	if (!group || group->ranked)
+		return 0;
+	members = calloc(group->members, sizeof(*members));
+	if (!members)
+		return -ENOMEM;
+	for (__u32 i = group->first; i; i = member_at(crowd, i)->next)
+		members[count++] = i;
+	group->ranked = true;
+	err = rank_members(crowd, members, count);
+	free(members);
+	return err;
+}
+
+/* ---- what happens ------------------------------------------------------------------------- */
+
+static void leave(struct crowd *crowd, __u32 number)
+{
+	if (member_at(crowd, number)->tally)
+		rank_out(crowd, number);
+	group_unlink(crowd, number);
+}
+
+static int join(struct crowd *crowd, __u32 number, const struct crowd_key *key)
+{
+	__u32 group = group_get(crowd, key);
+
+	if (!group)
+		return -ENOMEM;
+	group_link(crowd, group, number);
+	return group_at(crowd, group)->ranked ? rank_in(crowd, number) : 0;
+}
+
+static struct place *place_get(struct crowd *crowd, const struct port_state *port, __u16 number,
+			       struct hold *hold)
+{
+	struct place *place;
+
+	if (hold->crowd)
+		return pool_at(&crowd->places, hold->crowd);
+	hold->crowd = pool_take(&crowd->places);
+	if (!hold->crowd)
+		return NULL;
+	place = pool_at(&crowd->places, hold->crowd);
+	place->hold = hold;
+	place->port = port;
+	place->number = number;
+	return place;
+}
+
 static void place_give_back(struct crowd *crowd, struct hold *hold)
 {
 	const struct place *place = pool_at(&crowd->places, hold->crowd);
 
-	for (int side = 0; side < CROWD_SIDES; side++)
-		if (place->sides[side].tally)
+	for (unsigned int side = 0; side < crowd->sides; side++)
+		if (place->sides[side].group)
 			return;
 	pool_give(&crowd->places, hold->crowd);
 	hold->crowd = 0;
@@ -464,52 +597,27 @@ static void place_give_back(struct crowd *crowd, struct hold *hold)
 int crowd_put(struct crowd *crowd, const struct port_state *port, __u16 number, struct hold *hold,
 	      enum crowd_side side, const struct crowd_key *key)
 {
+	struct member *member;
 	struct place *place;
-	__u32 member;
+	__u32 at;
 	int err = 0;
 
 	if (!hold->crowd && !key)
 		return 0;
-	if (!hold->crowd)
-		hold->crowd = pool_take(&crowd->places);
-	if (!hold->crowd)
+	place = place_get(crowd, port, number, hold);
+	if (!place)
 		return -ENOMEM;
-	place = pool_at(&crowd->places, hold->crowd);
-	place->hold = hold;
-	place->port = number;
-	member = hold->crowd * CROWD_SIDES + side;
-	if (place->sides[side].tally && (!key || !is_in(crowd, &place->sides[side], key)))
-		leave(crowd, port, member);
-	if (key && !place->sides[side].tally)
-		err = join(crowd, port, member, key);
-	if (key && !err) {
-		struct tally *tally = tally_at(crowd, place->sides[side].tally);
-
-		unlink_timed(crowd, tally, &place->sides[side]);
-		place->until = crowd_hold_until(crowd->holds, hold);
-		set_time_wait(crowd, tally, member, !hold->sock_open);
-	}
-	place_give_back(crowd, hold);
+	member = &place->sides[side];
+	at = hold->crowd * CROWD_SIDES + side;
+	if (member->group && (!key || !group_matches(group_at(crowd, member->group), key)))
+		leave(crowd, at);
+	if (key && !member->group)
+		err = join(crowd, at, key);
+	if (member->tally && !err)
+		look_at_tws(crowd, at);
+	if (!key)
+		place_give_back(crowd, hold);
 	return err;
-}
-
-void crowd_load(struct crowd *crowd)
-{
-	crowd->loading = true;
-}
-
-void crowd_loaded(struct crowd *crowd, struct hold *const *holds, size_t count)
-{
-	crowd->loading = false;
-	for (size_t i = 0; i < count; i++)
-		for (int side = 0; holds[i]->crowd && side < CROWD_SIDES; side++) {
-			__u32 number = holds[i]->crowd * CROWD_SIDES + (__u32)side;
-			__u32 tally = member_at(crowd, number)->tally;
-
-			if (tally)
-				set_time_wait(crowd, tally_at(crowd, tally), number,
-					      !holds[i]->sock_open);
-		}
 }
 
 /* ---- answers -------------------------------------------------------------------------- */
@@ -582,8 +690,8 @@ static struct tally *same_process(const struct crowd *crowd, const struct tally 
 /* The first in a heap are among so many. */
 #define HEAD ((1U << PT_BLOCKERS_MAX) - 1)
 
-void crowd_top(struct crowd *crowd, const struct crowd_key *a, const struct crowd_key *b, __u64 now,
-	       struct crowd_top *top)
+int crowd_top(struct crowd *crowd, const struct crowd_key *a, const struct crowd_key *b, __u64 now,
+	      struct crowd_top *top)
 {
 	struct ranking ranking = { .crowd = crowd, .now = now, .top = top };
 	__u32 few = group_find(crowd, a), many = b ? group_find(crowd, b) : 0;
@@ -591,6 +699,8 @@ void crowd_top(struct crowd *crowd, const struct crowd_key *a, const struct crow
 	__u32 swap = few;
 
 	*top = (struct crowd_top){ 0 };
+	if (rank_group(crowd, few) || rank_group(crowd, many))
+		return -ENOMEM;
 	if (few && (!many || group_at(crowd, few)->count > group_at(crowd, many)->count)) {
 		few = many;
 		many = swap;
@@ -614,4 +724,5 @@ void crowd_top(struct crowd *crowd, const struct crowd_key *a, const struct crow
 			rank(&ranking, tally, NULL);
 	}
 	top->ports += group ? group->ports : 0;
+	return 0;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Whose the ports are that are in the way of somebody who would take any: holds in groups
- * (those to one destination, those that bind() made, all of a space), counted by process, so
- * that who has most of a group is known at once however many there are. Private to the
- * ledger's parts.
+ * (those to one destination, those that bind() made, all of a space). Of a group that was asked
+ * for, holds are counted by process and kept in order from then on, so that who has most of it is
+ * known at once however many there are. Private to the ledger's parts.
  *
  * What it tells depends on the holds there are and on nothing else, so a ledger that was
  * replayed tells the same.
@@ -36,31 +36,28 @@ struct crowd_key {
 
 _Static_assert(sizeof(struct crowd_key) == 56, "crowd_key: 56 bytes");
 
-/* A hold is in two groups at most: what connect() minds, and CROWD_ALL. */
+/* A hold is in one group of each side at most. */
 enum crowd_side {
-	CROWD_CONNECT,
-	CROWD_EVERY,
+	CROWD_FIRST,  /* what connect() minds; all that UDP has */
+	CROWD_SECOND, /* what bind(0) minds by TCP */
 	CROWD_SIDES,
 };
 
-/* Returns NULL if there is no memory. The caller calls crowd_free(). holds: borrowed. */
-struct crowd *crowd_new(const struct holds *holds);
+/*
+ * sides: how many are used, 1 to CROWD_SIDES. holds: borrowed. Returns NULL if there is no
+ * memory. The caller calls crowd_free().
+ */
+struct crowd *crowd_new(const struct holds *holds, unsigned int sides);
 void crowd_free(struct crowd *crowd);
+unsigned int crowd_sides(const struct crowd *crowd);
 
 /*
  * The hold of that port is in that group from now on (NULL: in none), or it is still, and its
- * TIME_WAITs changed. To be told of each change, and with NULL for both sides before the hold
+ * TIME_WAITs changed. To be told of each change, and with NULL for each side before the hold
  * goes. Returns 0 or -ENOMEM: then the crowd is of no use any more.
  */
 int crowd_put(struct crowd *crowd, const struct port_state *port, __u16 number, struct hold *hold,
 	      enum crowd_side side, const struct crowd_key *key);
-
-/*
- * Many follow, oldest first; when all were put, crowd_loaded() gets them again in the order in
- * which their TIME_WAITs end: crowd_hold_until().
- */
-void crowd_load(struct crowd *crowd);
-void crowd_loaded(struct crowd *crowd, struct hold *const *holds, size_t count);
 
 /* When the last of its TIME_WAITs ends, CLOCK_BOOTTIME, ns; 0: that is not known. */
 __u64 crowd_hold_until(const struct holds *holds, const struct hold *hold);
@@ -81,8 +78,11 @@ struct crowd_top {
 	__u64 ports; /* of all of them */
 };
 
-/* Of both groups together; b may be NULL. No port is in both. now: never less than before. */
-void crowd_top(struct crowd *crowd, const struct crowd_key *a, const struct crowd_key *b, __u64 now,
-	       struct crowd_top *top);
+/*
+ * Of both groups together; b may be NULL. No port is in both. now: never less than before.
+ * Returns 0 or -ENOMEM, as crowd_put().
+ */
+int crowd_top(struct crowd *crowd, const struct crowd_key *a, const struct crowd_key *b, __u64 now,
+	      struct crowd_top *top);
 
 #endif /* PORTTRACE_LEDGER_CROWD_H */

@@ -5,9 +5,6 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
-#include "user/base/array.h"
-#include "user/base/compare.h"
-
 #define RANGES_MAX 65536
 
 /* ---- ranges --------------------------------------------------------------------------- */
@@ -126,30 +123,42 @@ static int put(const struct filing *filing, struct hold *hold, enum crowd_side s
 	return crowd_put(filing->ledger->crowd, filing->port, filing->number, hold, side, key);
 }
 
+/* The group of that kind, if the port counts. */
+static int put_all(const struct filing *filing, struct hold *hold, enum crowd_side side)
+{
+	const struct crowd_key key = key_of_space(&filing->space, CROWD_ALL);
+	bool counts = is_in_reach(filing->ledger, &filing->space, filing->number, hold);
+
+	return put(filing, hold, side, counts ? &key : NULL);
+}
+
 /* A port that is closed is in the way by who closed it. */
-static int put_connect(const struct filing *filing, struct hold *hold)
+static int put_first(const struct filing *filing, struct hold *hold)
 {
 	const struct pt_space *space = &filing->space;
 	struct crowd_key key;
 
-	if (space->proto != IPPROTO_TCP ||
-	    !is_in_reach(filing->ledger, space, filing->number, hold))
-		return put(filing, hold, CROWD_CONNECT, NULL);
+	if (space->proto != IPPROTO_TCP)
+		return put_all(filing, hold, CROWD_FIRST);
+	if (!is_in_reach(filing->ledger, space, filing->number, hold))
+		return put(filing, hold, CROWD_FIRST, NULL);
 	if (closes(hold))
 		key = key_of_space(space, CROWD_CLOSED);
 	else if (!filing->closed && state_has_remote(&hold->tuple) && !hold->tuple.ifindex)
 		key = key_of_tuple(space, &hold->tuple);
 	else
-		return put(filing, hold, CROWD_CONNECT, NULL);
-	return put(filing, hold, CROWD_CONNECT, &key);
+		return put(filing, hold, CROWD_FIRST, NULL);
+	return put(filing, hold, CROWD_FIRST, &key);
 }
 
-static int put_every(const struct filing *filing, struct hold *hold)
+static int put_both(const struct filing *filing, struct hold *hold)
 {
-	const struct crowd_key key = key_of_space(&filing->space, CROWD_ALL);
-	bool counts = is_in_reach(filing->ledger, &filing->space, filing->number, hold);
+	int err = put_first(filing, hold);
 
-	return put(filing, hold, CROWD_EVERY, counts ? &key : NULL);
+	if (err || filing->space.proto != IPPROTO_TCP ||
+	    crowd_sides(filing->ledger->crowd) <= CROWD_SECOND)
+		return err;
+	return put_all(filing, hold, CROWD_SECOND);
 }
 
 static bool is_closed(const struct filing *filing, const struct hold *gone)
@@ -173,7 +182,7 @@ static int put_others(const struct filing *filing, const struct hold *except)
 	for (__u32 i = filing->port->first; !err && (hold = holds_at(&filing->ledger->holds, i));
 	     i = hold->next)
 		if (hold != except)
-			err = put_connect(filing, hold);
+			err = put_first(filing, hold);
 	return err;
 }
 
@@ -190,7 +199,7 @@ static struct filing filing_of(struct ledger *ledger, const struct pt_space *spa
 
 static int file(const struct filing *filing, struct hold *hold)
 {
-	int err = put_connect(filing, hold) ?: put_every(filing, hold);
+	int err = put_both(filing, hold);
 
 	/* that may have closed the port, or opened it: what is known of it is more by now */
 	return err || hold->via == PT_VIA_CONNECT ? err : put_others(filing, hold);
@@ -220,8 +229,10 @@ void in_way_remove(struct ledger *ledger, const struct pt_rec_head *head,
 {
 	struct pt_space space = space_of(head, hold);
 	struct filing filing = filing_of(ledger, &space, head->port, port, hold);
-	int err = put(&filing, hold, CROWD_CONNECT, NULL) ?: put(&filing, hold, CROWD_EVERY, NULL);
+	int err = 0;
 
+	for (unsigned int side = 0; side < crowd_sides(ledger->crowd); side++)
+		err = err ?: put(&filing, hold, side, NULL);
 	if (!err && hold->via != PT_VIA_CONNECT)
 		err = put_others(&filing, hold);
 	if (err)
@@ -230,83 +241,47 @@ void in_way_remove(struct ledger *ledger, const struct pt_rec_head *head,
 
 /* ---- from what there is ------------------------------------------------------------------ */
 
-struct seed {
-	struct hold *hold;
-	const struct port_state *port;
-	struct pt_space space;
-	__u16 number;
-	__u64 order;
-};
-
-struct seeds {
-	struct seed *rows;
-	size_t count, size;
+struct making {
+	struct ledger *ledger;
 	int error;
 };
 
-static void add_seed(void *data, const struct pt_space *space, __u16 number,
+static void clear_one(void *data, const struct pt_space *space, __u16 number,
+		      struct port_state *port, struct hold *hold)
+{
+	(void)data;
+	(void)space;
+	(void)number;
+	(void)port;
+	hold->crowd = 0;
+}
+
+static void file_one(void *data, const struct pt_space *space, __u16 number,
 		     struct port_state *port, struct hold *hold)
 {
-	struct seeds *seeds = data;
-	struct seed *rows = array_make_room(seeds->rows, seeds->count, &seeds->size, sizeof(*rows));
+	struct making *making = data;
+	struct filing filing;
 
-	hold->crowd = 0;
-	if (!rows) {
-		seeds->error = -ENOMEM;
+	if (making->error)
 		return;
-	}
-	seeds->rows = rows;
-	rows[seeds->count++] = (struct seed){ hold, port, *space, number,
-					      hold->since == PT_UNKNOWN ? 0 : hold->since };
+	filing = filing_of(making->ledger, space, number, port, NULL);
+	making->error = put_both(&filing, hold);
 }
 
-static int compare_seeds(const void *one, const void *other)
+static int make(struct ledger *ledger, unsigned int sides)
 {
-	const struct seed *a = one, *b = other;
+	struct making making = { .ledger = ledger };
 
-	return compare_u64(a->order, b->order) ?: compare_u64(a->number, b->number);
-}
-
-static int file_seeds(struct ledger *ledger, struct seeds *seeds)
-{
-	struct hold **holds = calloc(seeds->count + 1, sizeof(*holds));
-	int err = holds ? 0 : -ENOMEM;
-
-	if (seeds->count)
-		qsort(seeds->rows, seeds->count, sizeof(*seeds->rows), compare_seeds);
-	crowd_load(ledger->crowd);
-	for (size_t i = 0; i < seeds->count && !err; i++) {
-		struct seed *seed = &seeds->rows[i];
-		struct filing filing =
-			filing_of(ledger, &seed->space, seed->number, seed->port, NULL);
-
-		seed->order = crowd_hold_until(&ledger->holds, seed->hold);
-		err = put_connect(&filing, seed->hold) ?: put_every(&filing, seed->hold);
-	}
-	if (seeds->count)
-		qsort(seeds->rows, seeds->count, sizeof(*seeds->rows), compare_seeds);
-	for (size_t i = 0; i < seeds->count && !err; i++)
-		holds[i] = seeds->rows[i].hold;
-	if (!err)
-		crowd_loaded(ledger->crowd, holds, seeds->count);
-	free(holds);
-	return err;
-}
-
-static int make(struct ledger *ledger)
-{
-	struct seeds seeds = { 0 };
-	int err;
-
-	ledger->crowd = crowd_new(&ledger->holds);
+	in_way_forget(ledger);
+	ledger->crowd = crowd_new(&ledger->holds, sides);
 	if (!ledger->crowd)
 		return -ENOMEM;
-	holds_each(&ledger->holds, add_seed, &seeds);
-	err = seeds.error ?: file_seeds(ledger, &seeds);
-	free(seeds.rows);
-	if (err)
+	/* whatever an earlier crowd had there */
+	holds_each(&ledger->holds, clear_one, NULL);
+	holds_each(&ledger->holds, file_one, &making);
+	if (making.error)
 		in_way_forget(ledger);
-	return err;
+	return making.error;
 }
 
 void in_way_init(struct ledger *ledger)
@@ -333,7 +308,7 @@ int in_way_top(struct ledger *ledger, const struct pt_rec_port *rec, __u64 now,
 {
 	struct pt_space space = state_space(&rec->head);
 	struct crowd_key key = key_of_space(&space, CROWD_ALL), closed;
-	bool tuple = space.proto == IPPROTO_TCP && state_has_remote(&rec->tuple);
+	bool tuple = space.proto == IPPROTO_TCP && state_has_remote(&rec->tuple), every;
 
 	if (ledger->uncertain || rec->head.vrf == PT_VRF_UNKNOWN || rec->error == -ENOMEM)
 		return -ENODATA;
@@ -341,12 +316,14 @@ int in_way_top(struct ledger *ledger, const struct pt_rec_port *rec, __u64 now,
 	if (space.proto == IPPROTO_TCP && !tuple &&
 	    (rec->via == PT_VIA_CONNECT || rec->via == PT_VIA_UNKNOWN))
 		return -ENODATA;
-	if (!ledger->crowd && make(ledger))
+	every = space.proto == IPPROTO_TCP && !tuple;
+	if ((!ledger->crowd || crowd_sides(ledger->crowd) <= every) && make(ledger, 1 + every))
 		return -ENODATA;
 	ledger->crowd_asked = now;
 	if (tuple)
 		key = key_of_tuple(&space, &rec->tuple);
 	closed = key_of_space(&space, CROWD_CLOSED);
-	crowd_top(ledger->crowd, &key, tuple ? &closed : NULL, now, top);
-	return top->count ? 0 : -ENODATA;
+	if (crowd_top(ledger->crowd, &key, tuple ? &closed : NULL, now, top))
+		in_way_forget(ledger);
+	return ledger->crowd && top->count ? 0 : -ENODATA;
 }
