@@ -248,6 +248,20 @@ static void test_ranges(void **state)
 	assert_int_equal(fixture->ev.blockers_count, 0);
 }
 
+/* Whoever shows no refusals does not pay for them. */
+static void test_nobody_asks(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct pt_event *ev;
+
+	ledger_skip_crowd(fixture->ledger);
+	for (__u16 port = 40000; port < 40010; port++)
+		take(fixture, port, 7, port, PT_VIA_CONNECT, 443);
+	ev = refuse(fixture, 50000, PT_VIA_CONNECT, 443);
+	assert_int_equal(ev->blockers_count, 0);
+	assert_true(ev->blockers_total == PT_UNKNOWN);
+}
+
 static void test_udp(void **state)
 {
 	struct fixture *fixture = *state;
@@ -377,13 +391,10 @@ static void test_it_is_as_if_it_began_now(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_LEDGER(test_a_full_range),
-		WITH_LEDGER(test_it_follows),
-		WITH_LEDGER(test_what_bind_took),
-		WITH_LEDGER(test_ranges),
-		WITH_LEDGER(test_udp),
-		WITH_LEDGER(test_what_is_not_known),
-		WITH_LEDGER(test_it_is_as_if_it_began_now),
+		WITH_LEDGER(test_a_full_range),	     WITH_LEDGER(test_it_follows),
+		WITH_LEDGER(test_what_bind_took),    WITH_LEDGER(test_ranges),
+		WITH_LEDGER(test_nobody_asks),	     WITH_LEDGER(test_udp),
+		WITH_LEDGER(test_what_is_not_known), WITH_LEDGER(test_it_is_as_if_it_began_now),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

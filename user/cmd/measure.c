@@ -213,6 +213,7 @@ static enum exit_status set_up(struct measure *measure, struct session *session)
 	}
 	if (status == STATUS_DONE)
 		status = session_load(session);
+	session->no_crowd = true;
 	if (status == STATUS_DONE)
 		status = session_attach(session, &measure->base);
 	if (status != STATUS_DONE)
@@ -284,6 +285,7 @@ static enum exit_status attach(struct measure *measure, struct recorded *recorde
 	recorded->on_gap = on_gap;
 	recorded->on_loaded = on_loaded;
 	recorded->hook_data = measure;
+	recorded->no_crowd = true;
 	return recorded_attach(recorded, &measure->base, RECORDED_ALL);
 }
 

@@ -157,6 +157,7 @@ enum exit_status recorded_attach(struct recorded *recorded, struct sink *sink,
 		.sink = sink,
 		.count = options->count,
 		.totals = recorded->totals,
+		.no_crowd = recorded->no_crowd || !sink,
 	});
 	if (recorded->pipeline)
 		return STATUS_DONE;

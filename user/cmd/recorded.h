@@ -20,7 +20,9 @@ struct recorded {
 	struct options *options;
 	struct reader *reader;
 	struct pipeline *pipeline;
-	bool totals; /* pipeline_totals() will be asked; to be set before recorded_attach() */
+	/* As in pipeline.h; to be set before recorded_attach(). */
+	bool totals;
+	bool no_crowd;
 	/*
 	 * Told that the ledger begins anew, since nothing is known of that span; NULL: it
 	 * is said on standard error. Then, and at the beginning, that the events follow,

@@ -129,6 +129,7 @@ enum exit_status command_report(struct options *options)
 	struct report_command command = { .base.ops = &ops, .options = options };
 	enum exit_status status = choose(&command);
 
+	command.recorded.no_crowd = true;
 	command.recorded.on_gap = on_gap;
 	command.recorded.on_loaded = on_loaded;
 	command.recorded.hook_data = &command;

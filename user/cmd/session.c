@@ -91,6 +91,7 @@ static int attach(struct session *session, struct sink *sink)
 		.sink = sink,
 		.count = session->options->count,
 		.totals = true,
+		.no_crowd = session->no_crowd || !sink,
 		.observer = session->watch ? watch_event : NULL,
 		.observer_data = session->watch,
 	});

@@ -20,6 +20,7 @@ struct session {
 	struct pipeline *pipeline;
 	struct upkeep *upkeep;
 	struct watch *watch; /* NULL: nobody wants to be told */
+	bool no_crowd;	     /* as in pipeline.h; to be set before session_attach() */
 	struct introduction found;
 	int signals; /* signalfd */
 	__u64 start; /* CLOCK_BOOTTIME, ns */

@@ -310,7 +310,8 @@ int in_way_top(struct ledger *ledger, const struct pt_rec_port *rec, __u64 now,
 	struct crowd_key key = key_of_space(&space, CROWD_ALL), closed;
 	bool tuple = space.proto == IPPROTO_TCP && state_has_remote(&rec->tuple), every;
 
-	if (ledger->uncertain || rec->head.vrf == PT_VRF_UNKNOWN || rec->error == -ENOMEM)
+	if (ledger->skips_crowd || ledger->uncertain || rec->head.vrf == PT_VRF_UNKNOWN ||
+	    rec->error == -ENOMEM)
 		return -ENODATA;
 	/* a connect() whose addresses are not known, or a call that is not */
 	if (space.proto == IPPROTO_TCP && !tuple &&

@@ -41,6 +41,11 @@ void ledger_set_tap(struct ledger *ledger, ledger_tap tap, void *data)
 	ledger->tap_data = data;
 }
 
+void ledger_skip_crowd(struct ledger *ledger)
+{
+	ledger->skips_crowd = true;
+}
+
 void ledger_set_clock(struct ledger *ledger, __u64 realtime_offset)
 {
 	ledger->realtime_offset = realtime_offset;

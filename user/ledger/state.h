@@ -55,6 +55,7 @@ struct ledger {
 	struct binding bound[BOUND]; /* where each socket was last seen to get a port */
 	bool replays;		     /* rows of another ledger */
 	struct chain ranges;	     /* in_way.c's */
+	bool skips_crowd;	     /* nobody asks */
 	struct crowd *crowd;	     /* NULL: none is kept */
 	__u64 crowd_asked;	     /* the last time, CLOCK_BOOTTIME, ns */
 	/* While a keyframe is taken: where the next hold and TIME_WAIT belong. */

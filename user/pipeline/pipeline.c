@@ -55,6 +55,8 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
 	totals_init(&pipeline->totals);
 	pipeline->ledger =
 		ledger_new(options->sink || options->observer ? on_event : NULL, pipeline);
+	if (pipeline->ledger && options->no_crowd)
+		ledger_skip_crowd(pipeline->ledger);
 	if (pipeline->ledger)
 		return pipeline;
 	pipeline_free(pipeline);

@@ -20,6 +20,7 @@ struct pipeline_options {
 	struct sink *sink;	     /* borrowed; NULL: events are for no sink, nor are totals */
 	__u64 count;		     /* events to show, 0: no end */
 	bool totals;		     /* pipeline_totals() will be asked */
+	bool no_crowd;		     /* who has the ports of a full range will not be */
 	/* Gets every event, whatever the filter says, before the sink does; NULL: nobody. */
 	ledger_emit observer;
 	void *observer_data;
