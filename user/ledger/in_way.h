@@ -3,6 +3,10 @@
  * Which holds are in the way of a refusal of any port: a crowd.h that is made at the first such
  * refusal, follows what happens while more come, and costs nothing else. Private to the ledger's
  * parts.
+ *
+ * What it tells is a minimum: nobody knows of a connection from before the trace whether it was
+ * bound first. And it is of the namespace's range: of a socket with one of its own
+ * (IP_LOCAL_PORT_RANGE) events tell nothing.
  */
 #ifndef PORTTRACE_LEDGER_IN_WAY_H
 #define PORTTRACE_LEDGER_IN_WAY_H
