@@ -326,6 +326,47 @@ static void test_found(void **state)
 	assert_true(figures.empty_ns == HEADROOM_NEVER);
 }
 
+static void settle(struct scene *scene, const struct pt_event *ev, bool bound, bool named)
+{
+	headroom_settle(scene->headroom, &(struct headroom_bucket){ .key = headroom_key_of(ev),
+								    .port = ev->port,
+								    .bound = bound,
+								    .named = named });
+}
+
+/* What the kernel's buckets say of holds that a dump found. */
+static void test_settle(void **state)
+{
+	struct scene *scene = *state;
+	struct pt_event bind_zero = got(scene, PT_VIA_SNAPSHOT, 40000, 80, 7);
+	struct pt_event named = got(scene, PT_VIA_SNAPSHOT, 40001, 80, 7);
+	struct pt_event open = got(scene, PT_VIA_SNAPSHOT, 40002, 80, 7);
+	struct pt_event shared = got(scene, PT_VIA_SNAPSHOT, 40002, 81, 7), other = shared;
+	struct headroom_holders takers;
+
+	other.port = 40009; /* that nobody holds */
+	settle(scene, &other, true, false);
+	settle(scene, &bind_zero, true, false);
+	settle(scene, &bind_zero, true, false);
+	settle(scene, &named, true, true);
+	assert_figures(scene, 80, 1, 0, 2, 97);
+	assert_int_equal(figures_of(scene, 82).unsure, 1);
+	settle(scene, &open, false, false);
+	assert_int_equal(figures_of(scene, 82).unsure, 0);
+	assert_figures(scene, 81, 1, 0, 2, 97);
+	headroom_takers(scene->headroom, &open.space, true, &takers);
+	assert_int_equal(takers.held, 1);
+	/* it is no change */
+	scene->ts += 5 * SEC;
+	assert_int_equal(figures_of(scene, 80).changes[HEADROOM_10S].change, 0);
+	then(scene, bind_zero, PT_EV_FREE);
+	then(scene, named, PT_EV_FREE);
+	then(scene, open, PT_EV_FREE);
+	then(scene, shared, PT_EV_FREE);
+	assert_figures(scene, 80, 0, 0, 0, 100);
+	assert_int_equal(headroom_counts(scene->headroom).holds, 0);
+}
+
 static void test_held_to_begin_with(void **state)
 {
 	struct scene *scene = *state;
@@ -449,6 +490,28 @@ static void test_marks_of_what_is_shared(void **state)
 	assert_int_equal(scene->exhausted, 3);
 	assert_int_equal(scene->last.key.rport, 81);
 	assert_int_equal(scene->last.blocked, 99);
+}
+
+/* What was held before is told when all of it is known, and not amid it. */
+static void test_marks_of_what_was_found(void **state)
+{
+	struct scene *scene = *state;
+
+	for (__u16 i = 0; i < 95; i++)
+		got(scene, PT_VIA_SNAPSHOT, LOW + i, 80, 7);
+	assert_int_equal(scene->warned, 0);
+	scene->ts += SEC;
+	headroom_tick(scene->headroom, scene->ts);
+	assert_int_equal(scene->warned, 1);
+	assert_int_equal(scene->last.held, 95);
+	/* an event that is older than that */
+	scene->ts -= SEC / 2;
+	got(scene, PT_VIA_BIND, LOW + 95, 0, 7);
+	got(scene, PT_VIA_BIND, LOW + 96, 0, 7);
+	assert_int_equal(scene->warned, 1);
+	scene->ts += SEC;
+	headroom_tick(scene->headroom, scene->ts);
+	assert_int_equal(scene->warned, 2); /* bind(0)'s row */
 }
 
 /* Holders from before may have called bind(): a refusal tells. */
@@ -608,12 +671,14 @@ int main(void)
 		TEST(test_own_range),
 		TEST(test_udp),
 		TEST(test_found),
+		TEST(test_settle),
 		TEST(test_held_to_begin_with),
 		TEST(test_unknown),
 		TEST(test_prediction),
 		TEST(test_prediction_by_others),
 		TEST(test_marks),
 		TEST(test_marks_of_what_is_shared),
+		TEST(test_marks_of_what_was_found),
 		TEST(test_refusal_of_what_is_unsure),
 		TEST(test_holders),
 		TEST(test_many_destinations),

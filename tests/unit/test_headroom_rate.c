@@ -75,7 +75,26 @@ static void test_falls(void **state)
 	headroom_rate_advance(&rate, START + 4 * SEC, 100);
 	assert_true(headroom_rate_over(&rate, HEADROOM_10S, START + 4 * SEC, 60, &change));
 	assert_int_equal(change.change, -40);
-	assert_int_equal(change.ns, 4 * SEC);
+	assert_int_equal(change.ns, 2300000000ULL);
+}
+
+/* A slow beginning: in the first second one, then ten a second. */
+static void test_beginning(void **state)
+{
+	struct headroom_rate rate;
+	struct headroom_change change;
+	__u64 ts = START + SEC;
+
+	(void)state;
+	headroom_rate_begin(&rate, START, 0);
+	for (__u32 value = 1; value < 30; value++, ts += SEC / 10)
+		headroom_rate_advance(&rate, ts, value);
+	assert_rate(&rate, HEADROOM_10S, ts, 30, 10);
+	/* too young to have a half */
+	headroom_rate_begin(&rate, START, 0);
+	headroom_rate_advance(&rate, START + SEC, 1);
+	assert_true(headroom_rate_over(&rate, HEADROOM_10S, START + SEC, 1, &change));
+	assert_int_equal(change.ns, SEC);
 }
 
 /* A tenth of a window has to be seen. */
@@ -105,7 +124,7 @@ static void test_edges(void **state)
 	(void)state;
 	headroom_rate_begin(&rate, 0, 0);
 	headroom_rate_advance(&rate, 2 * SEC, 20);
-	assert_true(headroom_rate_over(&rate, HEADROOM_10S, 2 * SEC, 20, &change));
+	assert_true(headroom_rate_over(&rate, HEADROOM_60S, 6 * SEC, 20, &change));
 	assert_int_equal(change.change, 20);
 	headroom_rate_advance(&rate, 1000000 * SEC, 20);
 	assert_true(headroom_rate_over(&rate, HEADROOM_600S, 1000000 * SEC, 21, &change));
@@ -130,9 +149,13 @@ static void test_shift_is_no_change(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_even_growth), cmocka_unit_test(test_windows_differ),
-		cmocka_unit_test(test_falls),	    cmocka_unit_test(test_too_early),
-		cmocka_unit_test(test_edges),	    cmocka_unit_test(test_shift_is_no_change),
+		cmocka_unit_test(test_even_growth),
+		cmocka_unit_test(test_windows_differ),
+		cmocka_unit_test(test_falls),
+		cmocka_unit_test(test_beginning),
+		cmocka_unit_test(test_too_early),
+		cmocka_unit_test(test_edges),
+		cmocka_unit_test(test_shift_is_no_change),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

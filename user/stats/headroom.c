@@ -9,8 +9,6 @@
 #include "user/stats/headroom_table.h"
 
 #define SWEEP_EVERY_NS 100000000ULL
-/* A smaller change says too little of a rate: one more or less is an eighth. */
-#define ENOUGH 8
 /*
  * While a connect() looks through the range, others let go and take: at its refusal, so many
  * thousandths may be left.
@@ -112,18 +110,21 @@ static void count(const struct headroom *headroom, const struct hr_space *space,
 				: 1000;
 }
 
-static void add_change(const struct headroom_rate *rate, enum headroom_window window, __u64 ts,
-		       __u32 value, struct headroom_change *sum)
+/* The change of both, within the time of the first: the other's rate is that of its own. */
+static void set_change(const struct hr_space *space, const struct hr_destination *destination,
+		       enum headroom_window window, __u64 ts, __u32 value,
+		       struct headroom_change *change)
 {
-	struct headroom_change change;
+	struct headroom_change closed;
 
-	if (!sum->ns || !headroom_rate_over(rate, window, ts, value, &change)) {
-		sum->ns = 0;
+	if (!headroom_rate_over(&destination->rate, window, ts, value, change)) {
+		*change = (struct headroom_change){ 0 };
 		return;
 	}
-	/* one of the two may not have been followed for so long: it did not change before */
-	sum->change += change.change;
-	sum->ns = change.ns > sum->ns ? change.ns : sum->ns;
+	if (!destination->rport ||
+	    !headroom_rate_over(&space->closed_rate, window, ts, space->closed, &closed))
+		return;
+	change->change += (__s64)((double)closed.change * (double)change->ns / (double)closed.ns);
 }
 
 static void set_empty(struct headroom_figures *figures)
@@ -136,12 +137,12 @@ static void set_empty(struct headroom_figures *figures)
 		if (!change->ns)
 			continue;
 		used = change;
-		if (llabs(change->change) >= ENOUGH)
+		if (llabs(change->change) >= HEADROOM_ENOUGH)
 			break;
 	}
 	if (!figures->left)
 		figures->empty_ns = 0;
-	else if (used && used->change >= ENOUGH)
+	else if (used && used->change >= HEADROOM_ENOUGH)
 		figures->empty_ns =
 			(__u64)((double)figures->left * (double)used->ns / (double)used->change);
 	else if (used && used->change <= 0)
@@ -156,14 +157,8 @@ static void set_rates(const struct headroom *headroom, struct hr_space *space,
 
 	headroom_rate_advance(&destination->rate, ts, value);
 	headroom_rate_advance(&space->closed_rate, ts, space->closed);
-	for (int w = 0; w < HEADROOM_WINDOWS; w++) {
-		struct headroom_change *change = &figures->changes[w];
-
-		change->ns = 1;
-		add_change(&destination->rate, w, ts, value, change);
-		if (figures->key.rport)
-			add_change(&space->closed_rate, w, ts, space->closed, change);
-	}
+	for (int w = 0; w < HEADROOM_WINDOWS; w++)
+		set_change(space, destination, w, ts, value, &figures->changes[w]);
 	set_empty(figures);
 }
 
@@ -407,7 +402,7 @@ static void sweep(struct headroom *headroom, __u64 ts)
 {
 	struct hr_table *table = &headroom->table;
 
-	if (!watches(headroom) || !table->dirty || ts - headroom->swept < SWEEP_EVERY_NS)
+	if (!watches(headroom) || !table->dirty || ts < headroom->swept + SWEEP_EVERY_NS)
 		return;
 	table->dirty = false;
 	headroom->swept = ts;
@@ -442,6 +437,9 @@ static void check_event(struct headroom *headroom, const struct pt_event *ev)
 	__u32 number;
 
 	if (!watches(headroom) || ev->type == PT_EV_LOST)
+		return;
+	/* amid what a dump found: how much it is shows at its end */
+	if (pt_via_is_found(ev->via) && ev->type != PT_EV_FREE)
 		return;
 	number = row_of(headroom, ev);
 	if (number)
@@ -527,6 +525,11 @@ int headroom_event(struct headroom *headroom, const struct pt_event *ev)
 	table->was_before = false;
 	check_event(headroom, ev);
 	return err;
+}
+
+void headroom_settle(struct headroom *headroom, const struct headroom_bucket *bucket)
+{
+	hr_table_settle(&headroom->table, bucket);
 }
 
 int headroom_hold(struct headroom *headroom, const struct headroom_hold *told)

@@ -117,6 +117,7 @@ struct headroom_options {
 	 * exhausted; again only after it fell HEADROOM_HYSTERESIS below. The row without
 	 * destination of TCP counts as one once somebody asked for such a port. ts: of the
 	 * event, CLOCK_BOOTTIME, ns. The model is not to be changed meanwhile. May be NULL.
+	 * What a dump found is looked at when headroom_tick() is called, or at another event.
 	 */
 	void (*on_mark)(void *data, enum headroom_mark mark, const struct headroom_figures *figures,
 			__u64 ts);
@@ -164,6 +165,22 @@ struct headroom_hold {
  * TIME_WAITs; and that it connects may come later. Returns 0 or -ENOMEM.
  */
 int headroom_hold(struct headroom *headroom, const struct headroom_hold *hold);
+
+/* What the kernel's bucket of a TCP port says, by a socket or TIME_WAIT that has a remote. */
+struct headroom_bucket {
+	struct headroom_key key; /* of a destination */
+	__u16 port;
+	bool bound; /* bind() touched it */
+	bool named; /* the program named the port; time_wait: without meaning */
+	bool time_wait;
+};
+
+/*
+ * So of a hold that is older than the trace it becomes known whether bind() made it; what
+ * accept() returned, and outlives its listener, looks like bind(0)'s. Nothing to do if the
+ * model has no such hold, or knows.
+ */
+void headroom_settle(struct headroom *headroom, const struct headroom_bucket *bucket);
 
 /*
  * It is ts now (CLOCK_BOOTTIME, ns): marks that were passed by what is shared are told within

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "user/stats/headroom_rate.h"
 
+#include <stdlib.h>
+
 #define NSEC_PER_SEC 1000000000ULL
 
 static const __u64 windows[HEADROOM_WINDOWS] = {
@@ -48,6 +50,22 @@ void headroom_rate_shift(struct headroom_rate *rate, __s32 by)
 			rate->values[w][i] += (__u32)by;
 }
 
+/*
+ * The beginning says little: processes start, caches are cold. So of what is younger than the
+ * shortest window its newer half counts, from the slot in the middle on, if enough happened
+ * there; 0: it did not.
+ */
+static __u64 newer_half(const struct headroom_rate *rate, __u64 ts, __u32 value)
+{
+	__u64 slot = (rate->begun + (ts - rate->begun) / 2) / width(HEADROOM_10S);
+	__u64 from = slot * width(HEADROOM_10S);
+	__u32 then = rate->values[HEADROOM_10S][slot % HEADROOM_MOMENTS];
+
+	if (from <= rate->begun || ts - from < width(HEADROOM_10S))
+		return 0;
+	return llabs((__s64)value - then) < HEADROOM_ENOUGH ? 0 : slot;
+}
+
 bool headroom_rate_over(const struct headroom_rate *rate, enum headroom_window window, __u64 ts,
 			__u32 value, struct headroom_change *out)
 {
@@ -57,8 +75,9 @@ bool headroom_rate_over(const struct headroom_rate *rate, enum headroom_window w
 	__u32 then = rate->values[window][slot % HEADROOM_MOMENTS];
 
 	if (rate->slots[window] < HEADROOM_MOMENTS || from <= rate->begun) {
-		from = rate->begun;
-		then = rate->first;
+		slot = window == HEADROOM_10S && ts > rate->begun ? newer_half(rate, ts, value) : 0;
+		from = slot ? slot * width(window) : rate->begun;
+		then = slot ? rate->values[window][slot % HEADROOM_MOMENTS] : rate->first;
 	}
 	if (ts < from || ts - from < width(window))
 		return false;

@@ -17,6 +17,8 @@ enum headroom_window {
 };
 
 #define HEADROOM_MOMENTS 10
+/* A smaller change says too little of a rate: one more or less is an eighth. */
+#define HEADROOM_ENOUGH 8
 
 /* Private to headroom_rate.{c,h}. */
 struct headroom_rate {
@@ -50,7 +52,7 @@ void headroom_rate_shift(struct headroom_rate *rate, __s32 by);
 
 /*
  * The change over the window (nine tenths of it at least) up to ts, where it is value; or, if
- * it began later, since then.
+ * it began later, since then, and of the shortest window within the newer half of that.
  * Returns false if that is shorter than a tenth of the window: not known.
  */
 bool headroom_rate_over(const struct headroom_rate *rate, enum headroom_window window, __u64 ts,

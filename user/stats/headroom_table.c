@@ -624,6 +624,51 @@ int hr_table_begin(struct hr_table *table, const struct pt_event *ev, struct hr_
 	return 0;
 }
 
+/* bind() made it, so it belongs to no destination. */
+static void become_bound(struct hr_table *table, struct hr_hold *hold, __u32 number)
+{
+	struct hr_port *port = hr_port_at(table, hold->port);
+
+	weigh_all(table, port, -1);
+	leave_group(table, hold);
+	hold->group_prev = hold->group_next = 0;
+	if (hold->destination)
+		hr_destination_at(table, hold->destination)->holds--;
+	hold->destination = 0;
+	hold->unsure = false;
+	hold->bound = true;
+	port->unsure--;
+	port->bound++;
+	port->closed = true;
+	join_group(table, hold, number);
+	weigh_all(table, port, 1);
+}
+
+void hr_table_settle(struct hr_table *table, const struct headroom_bucket *bucket)
+{
+	__u32 space = hr_table_find_space(table, &bucket->key.space), destination, number;
+	struct hr_port *port = hr_port_at(table, space ? find_port(table, space, bucket->port) : 0);
+	struct hr_hold *hold;
+
+	if (!port || !port->unsure)
+		return;
+	table->was_before = true;
+	if (!bucket->bound)
+		be_sure(table, port);
+	destination = bucket->bound ? hr_table_find_destination(table, &bucket->key) : 0;
+	for (number = destination ? port->first : 0; (hold = hr_hold_at(table, number));
+	     number = hold->next)
+		if (hold->unsure && hold->destination == destination)
+			break;
+	if (hold) {
+		become_bound(table, hold, number);
+		hold->connects = true;
+		if (!bucket->time_wait)
+			hold->via = bucket->named ? PT_VIA_FIXED : PT_VIA_BIND;
+	}
+	table->was_before = false;
+}
+
 void hr_table_time_wait(struct hr_table *table, struct hr_hold *hold)
 {
 	struct hr_port *port = hr_port_at(table, hold->port);

@@ -131,6 +131,9 @@ __u32 hr_table_destination(struct hr_table *table, const struct headroom_key *ke
 /* NULL: there is none. */
 struct hr_hold *hr_table_find(const struct hr_table *table, const struct pt_event *ev);
 
+/* headroom_settle(). */
+void hr_table_settle(struct hr_table *table, const struct headroom_bucket *bucket);
+
 void hr_table_time_wait(struct hr_table *table, struct hr_hold *hold);
 void hr_table_end(struct hr_table *table, struct hr_hold *hold);
 
