@@ -155,6 +155,13 @@ struct pt_rec_tw_end {
 		      * kernels where its ALLOC can come after this; else 0 */
 };
 
+/* pt_row.bucket: of TCP, whether connect() may share the port. */
+enum pt_bucket {
+	PT_B_KNOWN = 1 << 0,
+	PT_B_BOUND = 1 << 1, /* bind() touched its bucket: nobody may */
+	PT_B_NAMED = 1 << 2, /* the program named the port; of a TIME_WAIT it is not known */
+};
+
 /*
  * A socket or TIME_WAIT that an iterator met. Not a record of the ring: these
  * are read from the iterator's file, one behind the other. head.kind is
@@ -167,7 +174,8 @@ struct pt_row {
 	struct pt_task task; /* who has it open, tid 0; pid 0: that was not asked */
 	__u64 tw;	     /* PT_ROW_TW: address of the TIME_WAIT sock */
 	__u8 state;	     /* TCP_*; of a TIME_WAIT its substate */
-	__u8 reserved[7];
+	__u8 bucket;	     /* enum pt_bucket */
+	__u8 reserved[6];
 };
 
 _Static_assert(sizeof(struct pt_rec_head) == 48, "pt_rec_head: 48 bytes");

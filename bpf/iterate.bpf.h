@@ -53,6 +53,17 @@ static __always_inline void row_task(struct pt_row *row, struct task_struct *tas
 	BPF_CORE_READ_INTO(&row->task.comm, leader, comm);
 }
 
+static __always_inline __u8 row_bucket(struct inet_bind_bucket *tb)
+{
+	if (!tb)
+		return 0;
+	/* as __inet_hash_connect() asks */
+	return PT_B_KNOWN |
+	       (BPF_CORE_READ(tb, fastreuse) >= 0 || BPF_CORE_READ(tb, fastreuseport) >= 0
+			? PT_B_BOUND
+			: 0);
+}
+
 /* TCP or UDP, and it has a port; id: its identity. */
 static __always_inline bool row_sock(struct pt_row *row, struct sock *sk, __u64 id)
 {
@@ -71,6 +82,11 @@ static __always_inline bool row_sock(struct pt_row *row, struct sock *sk, __u64 
 	row->head.sock = id;
 	row->head.vrf = proto == IPPROTO_TCP ? bucket_vrf(sk) : 0;
 	row->state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (proto != IPPROTO_TCP)
+		return true;
+	row->bucket = row_bucket(BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_bind_hash));
+	if (BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & SOCK_BINDPORT_LOCK)
+		row->bucket |= PT_B_NAMED;
 	return true;
 }
 
@@ -84,6 +100,7 @@ static __always_inline bool row_tw(struct pt_row *row, struct inet_timewait_sock
 	row->head.vrf = BPF_CORE_READ(tw, tw_tb, l3mdev);
 	row->tw = address_of(tw);
 	row->state = BPF_CORE_READ(tw, tw_substate);
+	row->bucket = row_bucket(BPF_CORE_READ(tw, tw_tb));
 	return true;
 }
 

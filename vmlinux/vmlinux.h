@@ -123,6 +123,8 @@ struct inet_bind_bucket {
 	possible_net_t ib_net;
 	int l3mdev;
 	unsigned short port;
+	signed char fastreuse; /* below 0, as fastreuseport: of connects alone */
+	signed char fastreuseport;
 	struct hlist_head bhash2; /* since 6.8 or so; read where it is */
 };
 

@@ -52,6 +52,7 @@ static struct pt_row a_row(__u8 kind)
 		.tuple = { .rport = 443, .ifindex = 2 },
 		.task = { .pid = 4242, .uid = 1000, .start = 5, .cgroup = 9, .comm = "curl" },
 		.state = TCP_ESTABLISHED,
+		.bucket = PT_B_KNOWN | PT_B_BOUND,
 	};
 
 	row.tuple.laddr[15] = 1;
@@ -96,6 +97,7 @@ static void test_a_socket(void **state)
 	assert_int_equal(seen.rows[0].rport, 443);
 	assert_int_equal(seen.rows[0].ifindex, 2);
 	assert_int_equal(seen.rows[0].state, TCP_ESTABLISHED);
+	assert_int_equal(seen.rows[0].bucket, PT_B_KNOWN | PT_B_BOUND);
 	assert_int_equal(seen.rows[0].laddr[15], 1);
 	assert_int_equal(seen.rows[0].raddr[15], 2);
 	assert_false(seen.rows[0].has_tw);

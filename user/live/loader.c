@@ -224,16 +224,19 @@ static void set_options(struct porttrace_bpf *skel, const struct loader_options 
 	}
 }
 
+static bool is_wanted(const struct rule *rule, const struct loader_options *options)
+{
+	if (options->only_files || options->only_tcp)
+		return rule->iterator && rule->proto == (options->only_tcp ? IPPROTO_TCP : 0);
+	return !options->proto || !rule->proto || rule->proto == options->proto;
+}
+
 static int choose_programs(struct porttrace_bpf *skel, const struct btf *btf,
 			   const struct loader_options *options, char *reason, size_t size)
 {
-	__u8 proto = options->proto;
-
 	for (size_t i = 0; i < RULES; i++) {
 		enum loader_state state = rule_state(&rules[i], btf);
-		bool wanted = options->only_files
-				      ? rules[i].iterator && !rules[i].proto
-				      : !proto || !rules[i].proto || rules[i].proto == proto;
+		bool wanted = is_wanted(&rules[i], options);
 
 		if (wanted && state == LOADER_MISSING) {
 			snprintf(reason, size,

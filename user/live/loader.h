@@ -19,6 +19,7 @@ struct loader_options {
 	__u64 buffer_size;  /* bytes, a power of two of whole pages */
 	bool audit;	    /* tell every port that becomes empty, for the audit */
 	bool only_files;    /* only LOADER_SOCK_FILES: nothing is traced */
+	bool only_tcp;	    /* the same of LOADER_SOCK_TCP */
 	bool verbose;	    /* libbpf's messages and the verifier's go to stderr */
 };
 

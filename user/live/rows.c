@@ -36,6 +36,7 @@ static struct sock_row row_of(const struct pt_row *from)
 		.ifindex = from->tuple.ifindex,
 		.cookie = from->head.sock,
 		.tw = from->tw,
+		.bucket = from->bucket,
 		.has_tw = from->head.kind == PT_ROW_TW,
 	};
 

@@ -31,6 +31,7 @@ struct sock_row {
 	__u64 tw;      /* the TIME_WAIT sock's address, where an iterator told it, else 0 */
 	__u32 inode;   /* 0: no process has it (TIME_WAIT, orphan, not yet accepted) */
 	__u32 uid;     /* without meaning if inode is 0 */
+	__u8 bucket;   /* enum pt_bucket, where an iterator told it, else 0 */
 	bool has_tw;   /* a TIME_WAIT, or an orphan's FIN_WAIT2 in its place */
 	__u32 tw_left_ms;
 };
