@@ -559,6 +559,22 @@ static void ls_at_a_moment(struct scene *scene)
 	json_decref(holders);
 }
 
+static void ls_headroom_at_a_moment(struct scene *scene)
+{
+	struct tracer *tracer;
+	char at[MOMENT_LEN];
+	json_t *rows;
+
+	(void)scene;
+	make_the_day();
+	tracer = READ("ls", "--headroom", "--json", "--at", moment(day.waiting, at));
+	assert_int_equal(tracer_exit(tracer), STATUS_DONE);
+	rows = lines_of(tracer_stdout(tracer));
+	events_one(rows, "event=headroom proto=tcp rport=8080 held_time_wait=1 netns=%lu",
+		   (unsigned long)day.netns);
+	json_decref(rows);
+}
+
 /* ---- history, report --------------------------------------------------------- */
 
 static void check_history(json_t *rows)
@@ -809,6 +825,7 @@ int main(void)
 		SCENE_TEST(who_of_before),
 		SCENE_TEST(who_does_not_know),
 		SCENE_TEST(ls_at_a_moment),
+		SCENE_TEST(ls_headroom_at_a_moment),
 		SCENE_TEST(history_has_both_holds),
 		SCENE_TEST(a_report_counts_what_happened),
 		SCENE_TEST(exports_as_lines),

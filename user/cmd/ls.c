@@ -13,6 +13,7 @@
 #include "user/cmd/output.h"
 #include "user/cmd/port_holders.h"
 #include "user/cmd/resolve.h"
+#include "user/live/buckets.h"
 #include "user/live/cgroup.h"
 #include "user/live/inventory.h"
 #include "user/sink/holders.h"
@@ -241,8 +242,15 @@ static int feed(const struct inventory *inventory, struct headroom *headroom)
 static int print_headroom(struct ls *ls, const struct holders_context *ctx)
 {
 	struct headroom *headroom = headroom_new(&(struct headroom_options){ 0 });
+	const struct buckets_source source = {
+		.netns = filter_only_netns(&ls->options->filter),
+		.no_cookies = ls->inventory.netns_count && !ls->inventory.netns->use.cookie,
+	};
 	int err = headroom ? feed(&ls->inventory, headroom) : -ENOMEM;
 
+	/* without privileges some ports stay unsure, and it is said */
+	if (!err && filter_only_proto(&ls->options->filter) != IPPROTO_UDP)
+		buckets_settle(headroom, &source);
 	if (!err)
 		err = ls_headroom_write(&ls->out, ls->options, ctx, headroom, ls->shown,
 					ls->shown_count);

@@ -162,14 +162,19 @@ int ls_headroom_write(struct out *out, const struct options *options,
 		      const struct holders_context *ctx, struct headroom *headroom,
 		      const struct pt_holder *const *shown, size_t count)
 {
-	struct headroom_key *keys = calloc(count + 1, sizeof(*keys));
+	struct headroom_key *keys = calloc(2 * count + 1, sizeof(*keys));
 	struct headroom_row *rows;
 
 	if (!keys)
 		return -ENOMEM;
-	for (size_t i = 0; i < count; i++)
-		keys[i] = key_of(shown[i]);
-	count = unique(keys, count);
+	for (size_t i = 0; i < count; i++) {
+		keys[2 * i] = keys[2 * i + 1] = key_of(shown[i]);
+		/* every port that is held is one less for bind(0) */
+		keys[2 * i + 1].rport = 0;
+		memset(keys[2 * i + 1].laddr, 0, 16);
+		memset(keys[2 * i + 1].raddr, 0, 16);
+	}
+	count = unique(keys, 2 * count);
 	rows = calloc(count + 1, sizeof(*rows));
 	if (rows) {
 		write_rows(out, options, ctx, headroom, rows, look(headroom, keys, count, rows));

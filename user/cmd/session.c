@@ -2,6 +2,7 @@
 #include "user/cmd/session.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -121,6 +122,15 @@ enum exit_status session_attach(struct session *session, struct sink *sink)
 	return STATUS_ERROR;
 }
 
+/* The iterator over TCP is not there if only UDP is traced, nor is it needed. */
+static void settle_watch(struct session *session)
+{
+	const struct filter *filter = &session->options->filter;
+
+	if (session->watch && filter_only_proto(filter) != IPPROTO_UDP)
+		watch_settle(session->watch, session->loader, filter_only_netns(filter));
+}
+
 enum exit_status session_start(struct session *session)
 {
 	int err;
@@ -131,6 +141,8 @@ enum exit_status session_start(struct session *session)
 	err = upkeep_snapshot(session->upkeep, session->start);
 	session->found = (struct introduction){ .surveyed = !err,
 						.holds = pipeline_counts(session->pipeline).holds };
+	if (!err)
+		settle_watch(session);
 	if (!err)
 		return STATUS_DONE;
 	complain("cannot take the snapshot of the sockets there are: %s; --no-snapshot traces "
@@ -173,6 +185,7 @@ static void look_at_watch(struct session *session)
 	if (!session->watch)
 		return;
 	watch_look(session->watch, session->pipeline, now);
+	settle_watch(session);
 	watch_ranges(session->watch, now);
 }
 

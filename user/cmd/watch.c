@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "user/base/format.h"
+#include "user/live/buckets.h"
 #include "user/live/netns.h"
 #include "user/sink/headroom.h"
 #include "user/sink/search_watch.h"
@@ -38,6 +39,8 @@ struct watch {
 	__u64 untold;
 	__u64 ranges_at;   /* CLOCK_BOOTTIME, ns: when they were read last */
 	__u64 connects_at; /* the same of who connected behind a bind(0) */
+	bool uncertain;	   /* the ledger, as of the last look */
+	bool settled;	   /* nothing came from a dump since */
 	int error;
 };
 
@@ -161,6 +164,16 @@ void watch_ranges(struct watch *watch, __u64 now)
 	dump_all(&options, NULL, watch, &result);
 }
 
+void watch_settle(struct watch *watch, const struct loader *loader, __u32 netns)
+{
+	if (watch->settled || watch->uncertain)
+		return;
+	watch->settled = true;
+	/* what this does not tell stays unsure */
+	buckets_settle(watch->headroom,
+		       &(struct buckets_source){ .loader = loader, .netns = netns });
+}
+
 /* ---- what it says ------------------------------------------------------------------ */
 
 static void begin_line(struct watch *watch, __u64 ts)
@@ -254,7 +267,9 @@ static void say_signs(struct watch *watch)
 
 void watch_look(struct watch *watch, struct pipeline *pipeline, __u64 now)
 {
-	if (!pipeline_counts(pipeline).uncertain)
+	watch->uncertain = pipeline_counts(pipeline).uncertain;
+	watch->settled &= !watch->uncertain;
+	if (!watch->uncertain)
 		headroom_certain(watch->headroom, now);
 	headroom_tick(watch->headroom, now);
 	keep_error(watch, search_watch_tick(watch->searches, now));

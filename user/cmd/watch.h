@@ -36,6 +36,12 @@ void watch_look(struct watch *watch, struct pipeline *pipeline, __u64 now);
  */
 void watch_ranges(struct watch *watch, __u64 now);
 
+/*
+ * Where holds came from a dump, whether bind() made them: asked of the kernel once behind it.
+ * To be called after the snapshot, and then as watch_look().
+ */
+void watch_settle(struct watch *watch, const struct loader *loader, __u32 netns);
+
 /* 0 or -ENOMEM: nothing that it says is to be believed. watch may be NULL: 0. */
 int watch_error(const struct watch *watch);
 

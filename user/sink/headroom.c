@@ -340,10 +340,9 @@ void headroom_legend(struct out *out, const struct headroom_row *rows, size_t co
 		"these in TIME-WAIT;\n"
 		"BLOCKED: closed to connect, since bind or listen touched them)\n");
 	if (unsure)
-		out_str(out,
-			"(UNSURE: held to other destinations; LEFT if connect chose them, which "
-			"a dump does not tell\n"
-			"from a bind(0) before it, which would block them)\n");
+		out_str(out, "(UNSURE: held to other destinations, and counted as LEFT, unless "
+			     "bind touched "
+			     "them:\nroot, or CAP_BPF and CAP_PERFMON, can tell)\n");
 }
 
 /* ---- who takes ports from everyone ----------------------------------------------- */
