@@ -315,6 +315,85 @@ static void test_file_size_limit(void **state)
 	rig_end(&rig);
 }
 
+/* ---- what is dumped from memory ------------------------------------------------- */
+
+static void count_dumps(void *data, const struct recorder_dumped *dumped)
+{
+	struct rig *rig = data;
+
+	(void)dumped;
+	rig_notice(rig, "dumped");
+}
+
+static void begin_dump(struct rig *rig)
+{
+	begin_small(rig);
+	rig->options.keep = 1 << 20;
+	rig->options.dumped = count_dumps;
+	rig_open(rig);
+	fill(rig, 0);
+	rig_write(rig, 0, 10000);
+	rig_pass(rig, SEC);
+	assert_int_equal(recorder_dump(rig->recorder, 60 * SEC), 0);
+	assert_true(recorder_counts(rig->recorder).disk_full);
+	assert_int_equal(rig_file(rig, 0, NULL), 0);
+}
+
+/* It stays in memory until there is room; then the rest of the minute goes to files. */
+static void test_dump_waits(void **state)
+{
+	struct rig rig;
+	struct seen seen;
+
+	(void)state;
+	begin_dump(&rig);
+	for (__u64 n = 10000; n < 15000; n += 1000) {
+		rig_write(&rig, n, n + 1000);
+		rig_pass(&rig, SEC);
+	}
+	assert_int_equal(lines(rig.notices), 1);
+	assert_int_equal(recorder_counts(rig.recorder).written, 0);
+	make_room(&rig);
+	rig_pass(&rig, SEC);
+	assert_int_equal(recorder_counts(rig.recorder).written, 15000);
+	assert_false(recorder_counts(rig.recorder).disk_full);
+	assert_false(recorder_counts(rig.recorder).in_memory);
+	assert_non_null(strstr(rig.notices, "\ndumped\n"));
+	rig_write(&rig, 15000, 15010);
+	rig_close(&rig);
+	seen_all(&seen, rig.path);
+	assert_int_equal(seen.count, 15010);
+	seen_has(&seen, 0, 0, 15010);
+	assert_int_equal(seen.problems, 0);
+	for (unsigned int i = 1; i < reader_segments(seen.reader); i++)
+		assert_true(reader_segment(seen.reader, i)->contiguous);
+	seen_close(&seen);
+	end_small(&rig);
+}
+
+/* For so long that memory needs the place; and to the end. */
+static void test_dump_drops_the_oldest(void **state)
+{
+	struct rig rig;
+	struct recorder_counts counts;
+	__u64 dropped = 0, n;
+
+	(void)state;
+	begin_dump(&rig);
+	for (n = 10000; n < 500000; n += 1000) {
+		rig_write(&rig, n, n + 1000);
+		rig_pass(&rig, SEC / 8);
+	}
+	counts = recorder_counts(rig.recorder);
+	assert_true(counts.kept <= 1 << 20);
+	assert_true(counts.dropped >= 10000);
+	assert_null(strstr(rig.notices, "dumped"));
+	assert_int_equal(recorder_close(rig.recorder, &dropped), -ENOSPC);
+	assert_int_equal(dropped, n - counts.forgotten);
+	assert_int_equal(rig_file(&rig, 0, NULL), 0);
+	end_small(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +402,8 @@ int main(void)
 		cmocka_unit_test(test_dropped_as_a_whole),
 		cmocka_unit_test(test_no_room_at_the_end),
 		cmocka_unit_test(test_file_size_limit),
+		cmocka_unit_test(test_dump_waits),
+		cmocka_unit_test(test_dump_drops_the_oldest),
 	};
 
 	return cmocka_run_group_tests(tests, enter_namespace, NULL);

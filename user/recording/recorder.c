@@ -18,6 +18,7 @@
 #define SEGMENTS_OF_MAX_SIZE 8
 #define SEGMENTS_OF_MAX_AGE 16
 #define SEGMENT_AGE_MIN (60 * SECOND)
+#define SEGMENTS_OF_KEEP 8
 #define MEMORY (16ULL << 20)
 /* Whoever calls recorder_tick() four times a second has it on its way within one. */
 #define FLUSH_AFTER (SECOND * 7 / 10)
@@ -118,6 +119,9 @@ static int open_directory(struct recorder *recorder, struct parse_reason *why)
 	err = open_lock(recorder, why);
 	if (err)
 		return err;
+	/* a flight recorder would find out when it is too late */
+	if (faccessat(recorder->dirfd, ".", W_OK | X_OK, AT_EACCESS))
+		return refuse(why, -errno, path, strerror(errno));
 	err = retention_load(&recorder->retention, recorder->dirfd, recorder->boot);
 	return err ? refuse(why, err, path, strerror(-err)) : 0;
 }
@@ -162,7 +166,7 @@ static int open_file(struct recorder *recorder, struct parse_reason *why)
 static void set_defaults(struct recorder_options *options)
 {
 	if (options->single)
-		options->max_size = options->max_age_ns = 0;
+		options->max_size = options->max_age_ns = options->keep = 0;
 	if (!options->segment_size) {
 		options->segment_size = SEGMENT_SIZE;
 		if (options->max_size &&
@@ -181,6 +185,7 @@ static struct recorder *make(const struct recorder_options *options)
 		return NULL;
 	recorder->options = *options;
 	set_defaults(&recorder->options);
+	recorder->keeping = recorder->options.keep;
 	recorder->dirfd = recorder->lock_fd = recorder->segment.fd = -1;
 	recorder->clock.boottime = options->boottime;
 	recorder->clock.realtime = options->realtime;
@@ -196,7 +201,9 @@ static int destroy(struct recorder *recorder)
 {
 	int err = 0;
 
-	if (recorder->dirfd >= 0 && recorder->segment.fd >= 0)
+	if (recorder->in_memory)
+		close(recorder->segment.fd);
+	else if (recorder->dirfd >= 0 && recorder->segment.fd >= 0)
 		syncer_ask(recorder->syncer, recorder->segment.fd, true);
 	if (recorder->dirfd >= 0)
 		syncer_ask(recorder->syncer, recorder->dirfd, true);
@@ -208,6 +215,7 @@ static int destroy(struct recorder *recorder)
 		close(recorder->lock_fd);
 	footer_free(&recorder->segment.index);
 	backlog_free(&recorder->backlog);
+	kept_free(&recorder->kept);
 	retention_free(&recorder->retention);
 	block_writer_free(recorder->block);
 	free(recorder->path);
@@ -221,7 +229,7 @@ static void apply_bounds(struct recorder *recorder)
 	struct retention_bounds bounds = {
 		.max_size = recorder->options.max_size,
 		.max_age_ns = recorder->options.max_age_ns,
-		.current = recorder->segment.index.size,
+		.current = recorder->in_memory ? 0 : recorder->segment.index.size,
 		.boot = clock_boottime(&recorder->clock),
 	};
 
@@ -282,19 +290,30 @@ static int write_all(struct recorder *recorder)
 		err = -ENOSPC;
 	if (err)
 		return err;
+	if (recorder->in_memory || recorder->due)
+		err = recorder_dump_all(recorder);
+	if (err || recorder->segment.fd < 0)
+		return err;
 	err = recorder_end_segment(recorder, &recorder->segment, &end);
 	return segment_disk_is_full(err) ? 0 : err;
 }
 
+int recorder_finish(struct recorder *recorder)
+{
+	if (!recorder->finished)
+		recorder->finish_error = write_all(recorder);
+	recorder->finished = true;
+	return recorder->finish_error;
+}
+
 int recorder_close(struct recorder *recorder, __u64 *dropped)
 {
-	__u64 rows = recorder->counts.rows, written;
-	int err = write_all(recorder), sync;
+	int err = recorder_finish(recorder), sync;
+	struct recorder_counts counts = recorder->counts;
 
-	written = recorder->counts.written;
 	sync = destroy(recorder);
 	if (dropped)
-		*dropped = rows - written;
+		*dropped = counts.rows - counts.written - counts.forgotten;
 	return err ? err : sync;
 }
 
@@ -324,6 +343,19 @@ int recorder_row(struct recorder *recorder, const struct pt_rec_head *row)
 }
 
 /* A keyframe may be larger than a segment should be: it is not to be most of what is written. */
+static bool is_full(const struct recorder *recorder)
+{
+	__u64 size = recorder->segment.index.size, events = size - recorder->first_size;
+	__u64 keep = recorder->options.keep, want = recorder->options.segment_size;
+
+	if (recorder->in_memory)
+		want = keep / SEGMENTS_OF_KEEP;
+	if (size >= want && events >= recorder->first_size)
+		return true;
+	/* two are to fit, so that there is something of before when one begins */
+	return recorder->in_memory && size >= keep / 2 && events >= want;
+}
+
 static bool is_rotation_due(const struct recorder *recorder, __u64 now)
 {
 	const struct recorder_options *options = &recorder->options;
@@ -334,15 +366,14 @@ static bool is_rotation_due(const struct recorder *recorder, __u64 now)
 		return false;
 	if (index->count >= FOOTER_BLOCKS_WANTED)
 		return true;
-	if (index->size >= options->segment_size &&
-	    index->size - recorder->first_size >= recorder->first_size)
+	if (is_full(recorder))
 		return true;
 	if (age < SEGMENT_AGE_MIN)
 		age = SEGMENT_AGE_MIN;
 	return options->max_age_ns && now - recorder->began >= age;
 }
 
-static int rotate(struct recorder *recorder)
+int recorder_rotate(struct recorder *recorder)
 {
 	int err = recorder_output(recorder);
 
@@ -356,6 +387,12 @@ static int rotate(struct recorder *recorder)
 	return 0;
 }
 
+static void ask_sync(struct recorder *recorder)
+{
+	if (!recorder->in_memory)
+		syncer_ask(recorder->syncer, recorder->segment.fd, false);
+}
+
 /* What is dirty for long enough goes to the file and to the disk. */
 static int flush(struct recorder *recorder, __u64 now)
 {
@@ -367,7 +404,7 @@ static int flush(struct recorder *recorder, __u64 now)
 	if (err)
 		return err;
 	recorder->dirty = false;
-	syncer_ask(recorder->syncer, recorder->segment.fd, false);
+	ask_sync(recorder);
 	return 0;
 }
 
@@ -380,10 +417,12 @@ int recorder_tick(struct recorder *recorder)
 		err = flush(recorder, now);
 	if (!err && recorder->full && now >= recorder->retry_at) {
 		err = recorder_retry(recorder);
-		syncer_ask(recorder->syncer, recorder->segment.fd, false);
+		ask_sync(recorder);
 	}
+	if (!err && recorder->options.keep)
+		err = recorder_dump_tick(recorder, now);
 	if (!err && !recorder->full && is_rotation_due(recorder, now))
-		err = rotate(recorder);
+		err = recorder_rotate(recorder);
 	if (!err)
 		apply_bounds(recorder);
 	if (!recorder->error)
@@ -396,10 +435,16 @@ struct recorder_counts recorder_counts(const struct recorder *recorder)
 	struct recorder_counts counts = recorder->counts;
 	const struct retention *retention = &recorder->retention;
 
-	counts.bytes = retention->size + segment_end(&recorder->segment);
-	counts.segments = retention->count - retention->first + 1;
+	counts.kept = recorder_kept_bytes(recorder);
+	counts.in_memory = recorder->in_memory;
+	counts.bytes = retention->size;
+	counts.segments = retention->count - retention->first;
+	if (!recorder->in_memory && recorder->segment.fd >= 0) {
+		counts.bytes += segment_end(&recorder->segment);
+		counts.segments++;
+	}
 	if (recorder->dirfd < 0)
 		counts.segments = recorder->segments;
-	counts.disk_full = recorder->full;
+	counts.disk_full = recorder->full || recorder->dump_waits;
 	return counts;
 }

@@ -17,6 +17,13 @@ void recorder_disk_full(struct recorder *recorder)
 		      recorder->options.memory >> 10);
 }
 
+/* A segment in memory counts when it is dumped. */
+static void count_written(struct recorder *recorder, unsigned int rows)
+{
+	if (!recorder->in_memory)
+		recorder->counts.written += rows;
+}
+
 static void count_lost(struct recorder *recorder, const void *bytes, size_t size, unsigned int rows)
 {
 	struct block_head head = { 0 };
@@ -79,13 +86,15 @@ int recorder_output(struct recorder *recorder)
 		return err;
 	if (recorder->full)
 		return wait(recorder, bytes, size, rows);
+	if (recorder->in_memory)
+		recorder_make_room(recorder, size);
 	err = segment_append(&recorder->segment, bytes, size);
 	if (segment_disk_is_full(err)) {
 		recorder_disk_full(recorder);
 		return wait(recorder, bytes, size, rows);
 	}
 	if (!err)
-		recorder->counts.written += rows;
+		count_written(recorder, rows);
 	recorder->error = err;
 	return 0;
 }
@@ -98,7 +107,7 @@ static int write_waiting(struct recorder *recorder)
 
 		if (err)
 			return err;
-		recorder->counts.written += block->rows;
+		count_written(recorder, block->rows);
 		backlog_remove(&recorder->backlog);
 	}
 	return 0;

@@ -7,6 +7,7 @@
 #include "user/recording/clock.h"
 #include "user/recording/document.h"
 #include "user/recording/files.h"
+#include "user/recording/kept.h"
 #include "user/recording/recorder.h"
 #include "user/recording/retention.h"
 #include "user/recording/segment_write.h"
@@ -28,8 +29,9 @@ struct recorder {
 	__u64 address_base;
 	int error; /* ended the recording; the rest of the calls return it */
 
-	/* The segment that is written; fd -1: none yet. */
+	/* The segment that is written; fd -1: none. */
 	struct segment_write segment;
+	bool in_memory;
 	char name[FILES_NAME_MAX];
 	__u64 index;	  /* of the next one */
 	__u64 began;	  /* CLOCK_BOOTTIME, ns */
@@ -49,6 +51,20 @@ struct recorder {
 	bool lost; /* rows were dropped, and no segment says so yet */
 	__u64 lost_rows, lost_from, lost_to;
 
+	/* With keep. */
+	bool keeping;	 /* the next segment is in memory */
+	bool too_little; /* that a keyframe takes most of it was told */
+	struct kept kept;
+	__u64 due;	   /* so many of kept are to be written, the first ones */
+	__u64 files_until; /* CLOCK_BOOTTIME, ns: as long all goes to files */
+	bool dumping;
+	bool dump_waits; /* for room on the disk */
+	__u64 dump_retry_at;
+	bool was_dumped; /* ever */
+	struct recorder_dumped dump;
+
+	bool finished;
+	int finish_error;
 	struct recorder_counts counts;
 };
 
@@ -70,6 +86,26 @@ int recorder_begin_segment(struct recorder *recorder);
 /* The footer of a segment whose blocks are all there; *end as segment_append_footer(). */
 int recorder_end_segment(struct recorder *recorder, const struct segment_write *segment,
 			 __u64 *end);
+
+/* recorder.c: all that there is is put into this segment, and the next one begun. On a full disk
+ * later. */
+int recorder_rotate(struct recorder *recorder);
+
+/* recorder_dump.c: bytes that segments take in memory. */
+__u64 recorder_kept_bytes(const struct recorder *recorder);
+
+/* The oldest segments in memory go until size more fit. */
+void recorder_make_room(struct recorder *recorder, size_t size);
+
+/* The segment in memory, with its footer up to end, is complete: kept's. Returns 0 or -ENOMEM. */
+int recorder_keep(struct recorder *recorder, __u64 end);
+
+/* Its part of recorder_tick(), with keep. now: CLOCK_BOOTTIME, ns. Returns 0 or a negative errno.
+ */
+int recorder_dump_tick(struct recorder *recorder, __u64 now);
+
+/* The last dump; the segment in memory ends. Returns 0 or a negative errno. */
+int recorder_dump_all(struct recorder *recorder);
 
 /*
  * recorder_output.c: the rows so far become a block, which is written or waits. Errors of

@@ -38,8 +38,11 @@ static void write_keyframe_block(struct keyframe *keyframe)
 	size_t size;
 
 	keyframe->err = block_writer_finish(recorder->block, &info, &bytes, &size);
-	if (!keyframe->err)
-		keyframe->err = segment_append(keyframe->segment, bytes, size);
+	if (keyframe->err)
+		return;
+	if (recorder->keeping)
+		recorder_make_room(recorder, keyframe->segment->index.size + size);
+	keyframe->err = segment_append(keyframe->segment, bytes, size);
 }
 
 static void take_row(void *data, const struct pt_rec_head *row)
@@ -152,6 +155,8 @@ static int open_next(struct recorder *recorder, __u64 boot, char name[FILES_NAME
 	if (recorder->dirfd < 0)
 		return recorder->lock_fd;
 	files_name(name, boot + clock_offset(&recorder->clock), recorder->run, recorder->index);
+	if (recorder->keeping)
+		return kept_open();
 	fd = openat(recorder->dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	return fd < 0 ? -errno : fd;
 }
@@ -161,14 +166,15 @@ static void undo_next(const struct recorder *recorder, struct segment_write *nex
 	footer_free(&next->index);
 	if (recorder->dirfd >= 0 && next->fd >= 0) {
 		close(next->fd);
-		unlinkat(recorder->dirfd, name, 0);
+		if (!recorder->keeping)
+			unlinkat(recorder->dirfd, name, 0);
 	}
 	/* its footer, too, and in a file what followed it */
 	if (recorder->segment.fd >= 0)
 		segment_cut(&recorder->segment);
 }
 
-/* The segment before is handed to the syncer, and is retention's from then on. */
+/* The segment before is handed to the syncer, and is retention's from then on; or it is kept. */
 static int put_away(struct recorder *recorder, __u64 end)
 {
 	struct segment_write *segment = &recorder->segment;
@@ -179,9 +185,11 @@ static int put_away(struct recorder *recorder, __u64 end)
 		.last_wall = segment->index.last_wall,
 	};
 
+	int err = recorder->in_memory ? recorder_keep(recorder, end) : 0;
+
 	footer_free(&segment->index);
-	if (recorder->dirfd < 0 || segment->fd < 0)
-		return 0;
+	if (recorder->in_memory || recorder->dirfd < 0 || segment->fd < 0)
+		return err;
 	syncer_ask(recorder->syncer, segment->fd, true);
 	return retention_add(&recorder->retention, &file);
 }
@@ -197,9 +205,25 @@ static void take_over(struct recorder *recorder, const struct segment_write *nex
 	recorder->first_size = next->index.size;
 	recorder->lost = false;
 	recorder->lost_rows = 0;
+	recorder->in_memory = recorder->keeping;
+	if (recorder->in_memory)
+		return;
 	if (recorder->dirfd >= 0)
 		syncer_ask(recorder->syncer, recorder->dirfd, false);
 	syncer_ask(recorder->syncer, next->fd, false);
+}
+
+/* Then there is no place for another segment, and little for events. */
+static void tell_too_little(struct recorder *recorder)
+{
+	if (!recorder->in_memory || recorder->too_little ||
+	    recorder->first_size <= recorder->options.keep / 2)
+		return;
+	recorder->too_little = true;
+	recorder_tell(recorder,
+		      "what holds ports takes %llu of the %llu KiB of memory: no more than the "
+		      "newest segment is kept; more memory keeps more",
+		      recorder->first_size >> 10, recorder->options.keep >> 10);
 }
 
 int recorder_begin_segment(struct recorder *recorder)
@@ -227,5 +251,6 @@ int recorder_begin_segment(struct recorder *recorder)
 	}
 	err = put_away(recorder, end);
 	take_over(recorder, &next, boot, name);
+	tell_too_little(recorder);
 	return err;
 }
