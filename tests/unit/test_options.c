@@ -245,7 +245,7 @@ static void test_unknown_options(void **state)
 	check_wrong("--frobnicate", "unknown option '--frobnicate'");
 	check_wrong("--frobnicate=3", "unknown option '--frobnicate'");
 	check_wrong("--ports 3", "unknown option '--ports'");
-	check_wrong("--memory 8M", "unknown option '--memory'");
+	check_wrong("--ring 8M", "unknown option '--ring'");
 	/* Shortened as getopt_long() allows, unless it could be two. */
 	check_runs("--eph");
 	assert_true(options.filter.ephemeral);
@@ -569,6 +569,40 @@ static void test_record(void **state)
 	check_wrong("-w x", "--write is not an option of trace");
 	check_wrong("report -w x", "--write is not an option of report");
 	check_wrong("report --max-size 1G", "--max-size is not an option of report");
+}
+
+static void test_memory(void **state)
+{
+	(void)state;
+	check_runs("record");
+	assert_int_equal(options.memory, 0);
+	assert_int_equal(options.dump_on, DUMP_ON_NOTHING);
+	check_runs("record --memory 256M --max-size 1G");
+	assert_int_equal(options.memory, 256 << 20);
+	assert_int_equal(options.watch, 0);
+	check_runs("record --memory 4M --dump-on exhaustion --watch 80%");
+	assert_int_equal(options.memory, 4 << 20);
+	assert_int_equal(options.dump_on, DUMP_ON_EXHAUSTION);
+	assert_int_equal(options.watch, 800);
+	check_runs("record --memory 4M --dump-on exhaustion --no-snapshot");
+	check_runs("record --dump-on=headroom=95% --memory 4M");
+	assert_int_equal(options.dump_on, DUMP_ON_HEADROOM);
+	assert_int_equal(options.watch, 950);
+	check_wrong("record --memory 4095K", "--memory: '4095K' is less than 4M");
+	check_wrong("record --memory x",
+		    "--memory: 'x' is not a size such as 65536, 64K, 8M or 1G");
+	check_wrong("record --dump-on exhaustion", "--dump-on is of --memory: give that, too");
+	check_wrong("record --memory 4M --dump-on full",
+		    "--dump-on: 'full' is neither exhaustion nor headroom=95%");
+	check_wrong("record --memory 4M --dump-on headroom",
+		    "--dump-on: 'headroom' is neither exhaustion nor headroom=95%");
+	check_wrong("record --memory 4M --dump-on headroom=101%",
+		    "--dump-on: '101%' is not a share of the ports: 1%-100%");
+	check_wrong("record --memory 4M --dump-on headroom=9% --watch 80%",
+		    "--dump-on headroom tells what --watch does: give one of them");
+	check_wrong("record --memory 4M --dump-on headroom=9% --no-snapshot",
+		    "--dump-on headroom needs the snapshot that --no-snapshot leaves out");
+	check_wrong("--memory 4M", "--memory is not an option of trace");
 }
 
 static void check_child(const char *line, const char *wanted)
@@ -949,6 +983,7 @@ int main(void)
 		cmocka_unit_test(test_live_or_recorded),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_record),
+		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_child),
 		cmocka_unit_test(test_report),
 		cmocka_unit_test(test_report_format),

@@ -159,6 +159,10 @@ const struct option_row option_rows[] = {
 	      GROUP_RECORDING, FOR(RECORD), option_set_max_size),
 	VALUE(0, "max-age", "TIME", "delete what is older: 12h, 30d (default 7d)", GROUP_RECORDING,
 	      FOR(RECORD), option_set_max_age),
+	VALUE(0, "memory", "SIZE", "keep the newest in memory; kill -USR2 writes them",
+	      GROUP_RECORDING, FOR(RECORD), option_set_memory),
+	VALUE(0, "dump-on", "WHAT", "with --memory: write at exhaustion, headroom=95%",
+	      GROUP_RECORDING, FOR(RECORD), option_set_dump_on),
 
 	VALUE(0, "by", "WHAT", "sum up by port, process, remote or cgroup", GROUP_OUTPUT, FOR(LS),
 	      option_set_by),

@@ -16,6 +16,7 @@
 #define BUFFER_SIZE_MAX (1ULL << 30)
 #define AUDIT_EVERY_MIN_NS 1000000000ULL
 #define MAX_SIZE_MIN (1ULL << 20)
+#define MEMORY_MIN (4ULL << 20)
 #define MAX_AGE_MIN_NS 60000000000ULL
 #define CGROUP_ROOT "/sys/fs/cgroup"
 
@@ -477,6 +478,38 @@ int option_set_max_size(struct options *options, const char *value, struct parse
 		return parse_refuse(why, -ERANGE, "%s is less than 1M",
 				    parse_quote(value, strlen(value), quote));
 	options->max_size = size;
+	return 0;
+}
+
+int option_set_memory(struct options *options, const char *value, struct parse_reason *why)
+{
+	char quote[PARSE_QUOTE_LEN];
+	__u64 size;
+	int err = parse_size(value, &size, why);
+
+	if (err)
+		return err;
+	if (size < MEMORY_MIN)
+		return parse_refuse(why, -ERANGE, "%s is less than 4M",
+				    parse_quote(value, strlen(value), quote));
+	options->memory = size;
+	return 0;
+}
+
+/* exhaustion, headroom=95% */
+int option_set_dump_on(struct options *options, const char *value, struct parse_reason *why)
+{
+	static const char headroom[] = "headroom=";
+	char quote[PARSE_QUOTE_LEN];
+
+	if (!strncmp(value, headroom, strlen(headroom))) {
+		options->dump_on = DUMP_ON_HEADROOM;
+		return option_set_watch(options, value + strlen(headroom), why);
+	}
+	if (strcmp(value, "exhaustion"))
+		return parse_refuse(why, -EINVAL, "%s is neither exhaustion nor headroom=95%%",
+				    parse_quote(value, strlen(value), quote));
+	options->dump_on = DUMP_ON_EXHAUSTION;
 	return 0;
 }
 

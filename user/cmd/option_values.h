@@ -43,6 +43,9 @@ option_fn option_set_audit;
 option_fn option_set_watch;
 option_fn option_set_max_size;
 option_fn option_set_max_age;
+option_fn option_set_memory;
+/* headroom=... sets watch, too. */
+option_fn option_set_dump_on;
 option_fn option_set_since;
 option_fn option_set_until;
 option_fn option_set_at;

@@ -357,11 +357,30 @@ static enum options_result wrong_span(const struct parser *parser)
 	return wrong(parser, "--since (%s) is later than --until (%s)", since, until);
 }
 
+static enum options_result check_dump_on(const struct parser *parser)
+{
+	const struct options *found = &parser->found;
+
+	if (found->dump_on && !found->memory)
+		return wrong(parser, "--dump-on is of --memory: give that, too");
+	if (found->dump_on != DUMP_ON_HEADROOM)
+		return OPTIONS_RUN;
+	if (is_given(parser, option_set_watch))
+		return wrong(parser,
+			     "--dump-on headroom tells what --watch does: give one of them");
+	if (found->no_snapshot)
+		return wrong(parser,
+			     "--dump-on headroom needs the snapshot that --no-snapshot leaves out");
+	return OPTIONS_RUN;
+}
+
 static enum options_result check(struct parser *parser)
 {
 	const struct options *found = &parser->found;
 	enum options_result result = check_source(parser);
 
+	if (result == OPTIONS_RUN)
+		result = check_dump_on(parser);
 	if (result != OPTIONS_RUN)
 		return result;
 	if (found->audit && found->no_snapshot)

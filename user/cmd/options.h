@@ -58,6 +58,13 @@ enum options_format {
 	FORMATS,
 };
 
+/* record --memory: what makes it write, besides SIGUSR2 and its end. */
+enum options_dump {
+	DUMP_ON_NOTHING,
+	DUMP_ON_EXHAUSTION, /* a port of the range was refused */
+	DUMP_ON_HEADROOM,   /* a mark of watch is passed */
+};
+
 /* Strings are of argv. Times are CLOCK_REALTIME, ns. */
 struct options {
 	enum options_command command;
@@ -79,6 +86,8 @@ struct options {
 	const char *write;
 	__u64 max_size; /* bytes */
 	__u64 max_age_ns;
+	__u64 memory; /* record: bytes, where the newest stay until they are dumped; 0: on disk */
+	enum options_dump dump_on;
 	char **child; /* record: the command and its arguments, NULL behind them; NULL: none */
 
 	enum options_by by;

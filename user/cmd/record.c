@@ -12,6 +12,7 @@
 
 #include "user/base/format.h"
 #include "user/cmd/child.h"
+#include "user/cmd/flight.h"
 #include "user/cmd/session.h"
 #include "user/live/cgroup.h"
 #include "user/live/netns.h"
@@ -38,6 +39,7 @@ struct record {
 	struct session session;
 	struct recorder *recorder;
 	struct child child;
+	struct flight flight;
 	int error;	    /* of the recorder: it ended the recording */
 	__u64 events;	    /* that the ledger took */
 	__u64 alive_events; /* of these, when it was looked at last */
@@ -185,6 +187,40 @@ static void on_notice(void *data, const char *text)
 	complain("%s", text);
 }
 
+#define SIZE_LEN 32
+
+static const char *format_bytes(__u64 bytes, char text[SIZE_LEN])
+{
+	if (bytes < 1 << 20)
+		snprintf(text, SIZE_LEN, "%.1f KiB", (double)bytes / (1 << 10));
+	else
+		snprintf(text, SIZE_LEN, "%.1f MiB", (double)bytes / (1 << 20));
+	return text;
+}
+
+static void on_dumped(void *data, const struct recorder_dumped *dumped)
+{
+	struct record *record = data;
+	char size[SIZE_LEN], first[FORMAT_DATETIME_MAX + 1], last[FORMAT_DATETIME_MAX + 1];
+	struct format_time cache = { 0 };
+
+	if (record->options->quiet)
+		return;
+	end_progress(record);
+	if (!dumped->segments) {
+		complain("%s: nothing new in memory", record->flight.why);
+		return;
+	}
+	*format_datetime(&cache, first, dumped->first_wall) = '\0';
+	*format_datetime(&cache, last, dumped->last_wall) = '\0';
+	complain("%s: %llu events from %s to %s, %s, written to %s%s", record->flight.why,
+		 dumped->rows, first, last, format_bytes(dumped->bytes, size),
+		 record->options->write,
+		 record->flight.then ? ", as is what comes within 60s" : "");
+	if (dumped->dropped)
+		complain("%llu events before these are lost: the disk was full", dumped->dropped);
+}
+
 static void keep_row(struct record *record, const struct pt_rec_head *row)
 {
 	int err = recorder_row(record->recorder, row);
@@ -240,6 +276,7 @@ static enum exit_status open_recorder(struct record *record)
 		.single = single,
 		.max_size = single ? 0 : options->max_size,
 		.max_age_ns = single ? 0 : options->max_age_ns,
+		.keep = options->memory,
 		.keyframe = keyframe,
 		.keyframe_data = record,
 		.describe = describe,
@@ -247,10 +284,16 @@ static enum exit_status open_recorder(struct record *record)
 		.cgroup_path = cgroup_path,
 		.cgroup_data = record->session.cgroups,
 		.notice = on_notice,
+		.dumped = on_dumped,
 		.notice_data = record,
 	};
 	struct parse_reason why;
 
+	if (single && options->memory) {
+		complain("--memory: %s is a file; what is kept in memory goes to a directory",
+			 options->write);
+		return STATUS_USAGE;
+	}
 	record->netns = calloc(NETNS_MAX, sizeof(*record->netns));
 	if (!record->netns) {
 		complain("cannot start: %s", strerror(ENOMEM));
@@ -271,6 +314,8 @@ static enum exit_status set_up(struct record *record)
 
 	if (status == STATUS_DONE)
 		status = session_load(session);
+	if (record->flight.on == DUMP_ON_EXHAUSTION)
+		session_observe(session, flight_event, &record->flight);
 	if (status == STATUS_DONE)
 		status = session_attach(session, NULL);
 	if (status == STATUS_DONE)
@@ -300,24 +345,14 @@ static enum exit_status start_child(struct record *record)
 
 /* ---- the loop ------------------------------------------------------------------ */
 
-#define SIZE_LEN 32
-
-static const char *format_bytes(__u64 bytes, char text[SIZE_LEN])
-{
-	if (bytes < 1 << 20)
-		snprintf(text, SIZE_LEN, "%.1f KiB", (double)bytes / (1 << 10));
-	else
-		snprintf(text, SIZE_LEN, "%.1f MiB", (double)bytes / (1 << 20));
-	return text;
-}
-
 static size_t format_progress(char line[128], const struct recorder_counts *counts, __u64 events,
 			      __u64 rate, __u64 lost)
 {
 	char size[SIZE_LEN];
 
-	return (size_t)snprintf(line, 128, "%llu events, %llu/s, %s, %llu lost%s", events, rate,
-				format_bytes(counts->bytes, size), lost,
+	format_bytes(counts->in_memory ? counts->kept : counts->bytes, size);
+	return (size_t)snprintf(line, 128, "%llu events, %llu/s, %s%s, %llu lost%s", events, rate,
+				size, counts->in_memory ? " in memory" : "", lost,
 				counts->disk_full ? ", disk full" : "");
 }
 
@@ -354,6 +389,8 @@ static int look(void *data)
 	if (now - record->alive_at >= ALIVE_NS)
 		tell_alive(record, now);
 	err = record->error ?: recorder_tick(record->recorder);
+	if (!err)
+		err = flight_look(&record->flight, record->session.watch, record->recorder);
 	if (err && !record->error)
 		record->error = err;
 	show_progress(record);
@@ -365,6 +402,10 @@ static bool on_signal(void *data, int number)
 {
 	struct record *record = data;
 
+	if (number == SIGUSR2) {
+		flight_signal(&record->flight);
+		return false;
+	}
 	if (!record->options->child)
 		return number != SIGCHLD;
 	if (number == SIGTERM || number == SIGHUP)
@@ -382,8 +423,8 @@ static void summarize(struct record *record, const struct recorder_counts *count
 	end_progress(record);
 	if (!record->options->quiet)
 		fprintf(stderr, "%llu events recorded, %llu lost; %s: %llu segment%s, %s\n",
-			record->events - counts->dropped, lost, record->options->write,
-			counts->segments, counts->segments == 1 ? "" : "s",
+			record->events - counts->dropped - counts->forgotten, lost,
+			record->options->write, counts->segments, counts->segments == 1 ? "" : "s",
 			format_bytes(counts->bytes, size));
 }
 
@@ -403,6 +444,8 @@ static enum exit_status finish(struct record *record, int run_error)
 
 	if (!record->error)
 		record->error = recorder_tick(record->recorder);
+	flight_end(&record->flight);
+	recorder_finish(record->recorder);
 	counts = recorder_counts(record->recorder);
 	closed = recorder_close(record->recorder, &dropped);
 	record->recorder = NULL;
@@ -427,6 +470,7 @@ enum exit_status command_record(struct options *options)
 	struct record record = {
 		.options = options,
 		.child = { .status = CHILD_TRACER_FAILED },
+		.flight = { .on = options->dump_on },
 		/* a command has the terminal for itself */
 		.progress = !options->quiet && !options->child && !options->watch &&
 			    isatty(STDERR_FILENO),

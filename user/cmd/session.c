@@ -27,7 +27,7 @@ static __u64 now_ns(clockid_t clock)
 /* ---- set up ------------------------------------------------------------------ */
 
 /* Signals are read where the loop looks at them, so that none cuts a line. */
-static int block_signals(void)
+static int block_signals(const struct options *options)
 {
 	sigset_t ends;
 
@@ -36,6 +36,8 @@ static int block_signals(void)
 	sigaddset(&ends, SIGTERM);
 	sigaddset(&ends, SIGHUP);
 	sigaddset(&ends, SIGCHLD);
+	if (options->memory)
+		sigaddset(&ends, SIGUSR2);
 	signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of the output */
 	sigprocmask(SIG_BLOCK, &ends, NULL);
 	return signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -43,7 +45,7 @@ static int block_signals(void)
 
 enum exit_status session_begin(struct session *session, struct options *options)
 {
-	*session = (struct session){ .options = options, .signals = block_signals() };
+	*session = (struct session){ .options = options, .signals = block_signals(options) };
 	session->cgroups = cgroup_paths_new();
 	if (session->signals >= 0 && session->cgroups)
 		return resolve_names(options, session->cgroups);
@@ -76,6 +78,22 @@ enum exit_status session_load(struct session *session)
 	return STATUS_NOT_ALLOWED;
 }
 
+void session_observe(struct session *session, ledger_emit fn, void *data)
+{
+	session->observer = fn;
+	session->observer_data = data;
+}
+
+static void on_event(void *data, const struct pt_event *ev)
+{
+	const struct session *session = data;
+
+	if (session->watch)
+		watch_event(session->watch, ev);
+	if (session->observer)
+		session->observer(session->observer_data, ev);
+}
+
 static int attach(struct session *session, struct sink *sink)
 {
 	const struct watch_options watch = {
@@ -93,8 +111,8 @@ static int attach(struct session *session, struct sink *sink)
 		.count = session->options->count,
 		.totals = true,
 		.no_crowd = session->no_crowd || !sink,
-		.observer = session->watch ? watch_event : NULL,
-		.observer_data = session->watch,
+		.observer = session->watch || session->observer ? on_event : NULL,
+		.observer_data = session,
 	});
 	if (!session->pipeline)
 		return -ENOMEM;

@@ -19,8 +19,10 @@ struct session {
 	struct ring *ring;
 	struct pipeline *pipeline;
 	struct upkeep *upkeep;
-	struct watch *watch; /* NULL: nobody wants to be told */
-	bool no_crowd;	     /* as in pipeline.h; to be set before session_attach() */
+	struct watch *watch;  /* NULL: nobody wants to be told */
+	ledger_emit observer; /* session_observe(); NULL: nobody */
+	void *observer_data;
+	bool no_crowd; /* as in pipeline.h; to be set before session_attach() */
 	struct introduction found;
 	int signals; /* signalfd */
 	__u64 start; /* CLOCK_BOOTTIME, ns */
@@ -44,6 +46,9 @@ enum exit_status session_begin(struct session *session, struct options *options)
 
 /* The programs, not yet running. */
 enum exit_status session_load(struct session *session);
+
+/* Before session_attach(): fn gets every event, too. */
+void session_observe(struct session *session, ledger_emit fn, void *data);
 
 /* Where records go. sink: borrowed; NULL: events are for nobody, the ledger is kept. */
 enum exit_status session_attach(struct session *session, struct sink *sink);

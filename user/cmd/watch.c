@@ -37,6 +37,7 @@ struct watch {
 	struct search_watch_sign signs[SEARCH_WATCH_SPACES];
 	unsigned int signs_count;
 	__u64 untold;
+	bool has_told;
 	__u64 ranges_at;   /* CLOCK_BOOTTIME, ns: when they were read last */
 	__u64 connects_at; /* the same of who connected behind a bind(0) */
 	bool uncertain;	   /* the ledger, as of the last look */
@@ -50,6 +51,7 @@ static void on_mark(void *data, enum headroom_mark mark, const struct headroom_f
 	struct watch *watch = data;
 	struct told *told = &watch->told[watch->told_count];
 
+	watch->has_told = true;
 	if (watch->told_count == TOLD_MAX) {
 		watch->untold++;
 		return;
@@ -102,6 +104,11 @@ void watch_free(struct watch *watch)
 	search_watch_free(watch->searches);
 	headroom_free(watch->headroom);
 	free(watch);
+}
+
+bool watch_has_told(const struct watch *watch)
+{
+	return watch && watch->has_told;
 }
 
 int watch_error(const struct watch *watch)

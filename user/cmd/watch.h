@@ -42,6 +42,9 @@ void watch_ranges(struct watch *watch, __u64 now);
  */
 void watch_settle(struct watch *watch, const struct loader *loader, __u32 netns);
 
+/* Whether a mark was ever passed. watch may be NULL: no. */
+bool watch_has_told(const struct watch *watch);
+
 /* 0 or -ENOMEM: nothing that it says is to be believed. watch may be NULL: 0. */
 int watch_error(const struct watch *watch);
 
