@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <glob.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -117,7 +116,6 @@ static void check_exhaustion(ino_t netns)
 static void ports_run_out(struct scene *scene)
 {
 	struct tracer *recorder;
-	char line[128];
 	struct full full;
 
 	recording_remove(DIR);
@@ -127,10 +125,8 @@ static void ports_run_out(struct scene *scene)
 	net_age(1500); /* a recorder that writes has it on the disk by then */
 	assert_int_equal(segments(), 0);
 	refuse_one();
-	snprintf(line, sizeof(line),
-		 "no port left for tcp 127.0.0.1 to 127.0.0.1:8080 (netns %lu): ",
-		 (unsigned long)scene->netns);
-	tracer_wait_stderr(recorder, line);
+	tracer_wait_stderr(recorder,
+			   "\nporttrace: no port left for tcp 127.0.0.1 to 127.0.0.1:8080: ");
 	tracer_wait_stderr(recorder, "written to " DIR ", as is what comes within 60s\n");
 	assert_true(segments() > 0);
 	/* what follows is there without asking */
