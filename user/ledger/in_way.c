@@ -156,7 +156,7 @@ static int put_both(const struct filing *filing, struct hold *hold)
 	int err = put_first(filing, hold);
 
 	if (err || filing->space.proto != IPPROTO_TCP ||
-	    crowd_sides(filing->ledger->crowd) <= CROWD_SECOND)
+	    crowd_sides(filing->ledger->crowd) < CROWD_SIDES)
 		return err;
 	return put_all(filing, hold, CROWD_SECOND);
 }
@@ -179,6 +179,8 @@ static int put_others(const struct filing *filing, const struct hold *except)
 	struct hold *hold;
 	int err = 0;
 
+	if (filing->space.proto != IPPROTO_TCP)
+		return 0;
 	for (__u32 i = filing->port->first; !err && (hold = holds_at(&filing->ledger->holds, i));
 	     i = hold->next)
 		if (hold != except)
@@ -307,24 +309,24 @@ int in_way_top(struct ledger *ledger, const struct pt_rec_port *rec, __u64 now,
 	       struct crowd_top *top)
 {
 	struct pt_space space = state_space(&rec->head);
-	struct crowd_key key = key_of_space(&space, CROWD_ALL), closed;
-	bool tuple = space.proto == IPPROTO_TCP && state_has_remote(&rec->tuple), every;
+	struct crowd_key key = key_of_space(&space, CROWD_ALL);
+	struct crowd_key closed = key_of_space(&space, CROWD_CLOSED);
+	bool tcp = space.proto == IPPROTO_TCP;
+	bool connects = tcp && (rec->via == PT_VIA_CONNECT || rec->via == PT_VIA_UNKNOWN);
+	unsigned int sides = tcp && !connects ? CROWD_SIDES : 1;
 
 	if (ledger->skips_crowd || ledger->uncertain || rec->head.vrf == PT_VRF_UNKNOWN ||
 	    rec->error == -ENOMEM)
 		return -ENODATA;
-	/* a connect() whose addresses are not known, or a call that is not */
-	if (space.proto == IPPROTO_TCP && !tuple &&
-	    (rec->via == PT_VIA_CONNECT || rec->via == PT_VIA_UNKNOWN))
+	/* to where is not known, or which call it was */
+	if (connects && !state_has_remote(&rec->tuple))
 		return -ENODATA;
-	every = space.proto == IPPROTO_TCP && !tuple;
-	if ((!ledger->crowd || crowd_sides(ledger->crowd) <= every) && make(ledger, 1 + every))
+	if ((!ledger->crowd || crowd_sides(ledger->crowd) < sides) && make(ledger, sides))
 		return -ENODATA;
 	ledger->crowd_asked = now;
-	if (tuple)
+	if (connects)
 		key = key_of_tuple(&space, &rec->tuple);
-	closed = key_of_space(&space, CROWD_CLOSED);
-	if (crowd_top(ledger->crowd, &key, tuple ? &closed : NULL, now, top))
+	if (crowd_top(ledger->crowd, &key, connects ? &closed : NULL, now, top))
 		in_way_forget(ledger);
 	return ledger->crowd && top->count ? 0 : -ENODATA;
 }
