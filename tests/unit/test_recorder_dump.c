@@ -255,6 +255,25 @@ static void test_the_minute_after(void **state)
 	rig_end(&rig);
 }
 
+/* An hour is nothing to memory: segments of a quiet host are not many for that. */
+static void test_quiet_for_long(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	begin(&rig);
+	rig.options.max_age_ns = 600 * SEC;
+	rig_open(&rig);
+	for (__u64 n = 0; n < 100; n++) {
+		rig_write(&rig, n, n + 1);
+		rig_pass(&rig, MINUTE);
+	}
+	assert_int_equal(rig.keyframes, 1);
+	rig_close(&rig);
+	check_dump(1, 100);
+	rig_end(&rig);
+}
+
 /* The directory is bounded as ever. */
 static void test_max_size(void **state)
 {
@@ -299,8 +318,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_memory_is_bounded), cmocka_unit_test(test_large_keyframe),
 		cmocka_unit_test(test_nothing_twice),	  cmocka_unit_test(test_end),
-		cmocka_unit_test(test_the_minute_after),  cmocka_unit_test(test_max_size),
-		cmocka_unit_test(test_told_at_the_start),
+		cmocka_unit_test(test_the_minute_after),  cmocka_unit_test(test_quiet_for_long),
+		cmocka_unit_test(test_max_size),	  cmocka_unit_test(test_told_at_the_start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -368,6 +368,8 @@ static bool is_rotation_due(const struct recorder *recorder, __u64 now)
 		return true;
 	if (is_full(recorder))
 		return true;
+	if (recorder->in_memory)
+		return false; /* age does not bound memory */
 	if (age < SEGMENT_AGE_MIN)
 		age = SEGMENT_AGE_MIN;
 	return options->max_age_ns && now - recorder->began >= age;

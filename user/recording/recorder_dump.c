@@ -7,6 +7,7 @@
 
 /* Whoever writes longer than this lets the ring fill; the rest is the next tick's. */
 #define WRITE_NS (SECOND / 20)
+#define WAITING_MAX 64
 
 /* ---- what stays in memory --------------------------------------------------------- */
 
@@ -129,6 +130,9 @@ static int leave_segment(struct recorder *recorder, bool to_file)
 
 	if (err || recorder->full)
 		return err;
+	/* a dump waits for room, and more are asked for: each would take an fd */
+	if (recorder->dump_waits && recorder->kept.count >= WAITING_MAX)
+		return 0;
 	/* nothing happened since the last dump */
 	if (!to_file && recorder->was_dumped && !recorder->segment.index.rows)
 		return 0;
