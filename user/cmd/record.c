@@ -389,6 +389,8 @@ static int look(void *data)
 	if (now - record->alive_at >= ALIVE_NS)
 		tell_alive(record, now);
 	err = record->error ?: recorder_tick(record->recorder);
+	if (record->flight.asked)
+		end_progress(record);
 	if (!err)
 		err = flight_look(&record->flight, record->session.watch, record->recorder);
 	if (err && !record->error)
