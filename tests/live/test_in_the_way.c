@@ -352,10 +352,10 @@ static void a_full_range(struct scene *scene)
 	json_decref(events);
 	tracer_expect(scene->tracer, "event=fail via=fixed errno=EADDRINUSE");
 	wall = moment_apart();
+	empty_the_range(&crowd);
 	recording_end(recorder);
 	check_who(port, wall);
 	check_recording(&crowd, scene->netns, asked);
-	empty_the_range(&crowd);
 	recording_remove(DIR);
 }
 

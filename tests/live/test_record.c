@@ -31,7 +31,7 @@
 #define REFUSALS 3	/* of "greedy" */
 #define NOT_A_PORT 61999
 /* Two tracers read the clock one after the other. */
-#define JITTER_NS 50000000LL
+#define JITTER_NS 500000000LL
 
 #define READ(...) tracer_run(__VA_ARGS__, "-r", DIR)
 

@@ -24,6 +24,7 @@
 #define PORT 40000
 #define PORTS 10
 #define ROUNDS 4
+#define MARKED_ROUNDS 2
 #define FREE_MS 24
 #define APART_NS 1000000LL /* two quantiles, and a bucket of them, which is an eighth */
 
@@ -234,9 +235,92 @@ static void a_recording_says_what_was_said_live(struct scene *scene)
 	net_close(other);
 }
 
+/* ---- marks (--watch) --------------------------------------------------------------- */
+
+static char *put_until(char *out, const char *from, const char *end)
+{
+	memcpy(out, from, (size_t)(end - from));
+	return out + (end - from);
+}
+
+/*
+ * Lines of --watch about ports: without the time, and without rates, which depend on when
+ * they are looked at; and without the namespace, which is not everyone's own.
+ */
+static char *marks_of(const char *text)
+{
+	char *marks = calloc(1, strlen(text) + 1), *out = marks;
+
+	for (const char *line = text; *line; line = strchrnul(line, '\n'), line += *line != 0) {
+		const char *end = strchrnul(line, '\n'), *use = strstr(line, " ports used");
+		const char *who = strchr(line, ' '), *netns = strstr(line, " (netns ");
+		const char *rates = strchr(line, ';'), *holders = strstr(line, "; held by ");
+
+		if (!use || use > end)
+			continue;
+		must_be(who && rates && holders && holders < end);
+		if (netns && netns < use) {
+			out = put_until(out, who, netns);
+			who = strchr(netns, ')') + 1;
+		}
+		out = put_until(out, who, rates);
+		out = put_until(out, holders, end);
+		*out++ = '\n';
+	}
+	return marks;
+}
+
+static void check_marks(const char *live, const char *past)
+{
+	for (int line = 1; *live || *past; line++) {
+		int length = (int)strcspn(live, "\n"), other = (int)strcspn(past, "\n");
+
+		if (length != other || memcmp(live, past, (size_t)length))
+			live_fail("mark %d, live:%.*s; recorded:%.*s", line, length, live, other,
+				  past);
+		live += length + (live[length] != 0);
+		past += other + (past[other] != 0);
+	}
+}
+
+static void a_recording_passes_the_same_marks(struct scene *scene)
+{
+	int listener = tcp_listen(NET_V4, SERVER), other = tcp_listen(NET_V4, OTHER);
+	struct tracer *recorder, *tracer;
+	char *live, *past;
+
+	(void)scene;
+	recording_remove(DIR);
+	net_range(PORT, PORT + PORTS + 1);
+	net_sysctl("ipv4/ip_local_reserved_ports", "%d-%d", PORT + 4, PORT + 5);
+	recorder = recording_begin(DIR);
+	tracer = tracer_spawn(&(struct tracer_setup){
+		.args = (const char *const[]){ "--watch", "50%", "--json", NULL }, .part = true });
+	tracer_ready(tracer);
+	/* no more marks than it tells at a time, should it be slow */
+	for (int i = 0; i < MARKED_ROUNDS; i++)
+		fill_and_empty();
+	tracer_sync(tracer);
+	assert_int_equal(tracer_stop(tracer), STATUS_DONE);
+	live = marks_of(tracer_stderr(tracer));
+	recording_end(recorder);
+	tracer = tracer_run("-q", "--watch", "50%", "-r", DIR);
+	assert_int_equal(tracer_exit(tracer), STATUS_DONE);
+	past = marks_of(tracer_stderr(tracer));
+	check_marks(live, past);
+	must_be(strstr(live, "5 of 10 ports used") && strstr(live, "exhausted: 10 of 10"));
+	assert_true(tracer_lines(live) >= MARKED_ROUNDS * 4);
+	free(live);
+	free(past);
+	recording_remove(DIR);
+	net_close(listener);
+	net_close(other);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { SCENE_TEST(a_recording_says_what_was_said_live) };
+	const struct CMUnitTest tests[] = { SCENE_TEST(a_recording_says_what_was_said_live),
+					    SCENE_TEST(a_recording_passes_the_same_marks) };
 
 	return cmocka_run_group_tests(tests, scene_group, scene_group_end);
 }

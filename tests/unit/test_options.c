@@ -181,6 +181,8 @@ static void test_watch(void **state)
 	assert_int_equal(options.watch, 900);
 	check_runs("trace --watch=1 --json --netns 5 --proto tcp");
 	assert_int_equal(options.watch, 10);
+	check_runs("trace -r x --watch 90%");
+	assert_int_equal(options.watch, 900);
 	check_runs("record --watch 100%");
 	assert_int_equal(options.watch, 1000);
 	check_runs("-j");
@@ -470,8 +472,8 @@ static void test_read(void **state)
 static void test_live_or_recorded(void **state)
 {
 	static const char *const live[] = { "--audit", "--duration", "--buffer-size",
-					    "--no-snapshot", "--watch" };
-	static const char *const values[] = { "", " 10s", " 1M", "", " 90%" };
+					    "--no-snapshot" };
+	static const char *const values[] = { "", " 10s", " 1M", "" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(live); i++) {

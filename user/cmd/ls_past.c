@@ -42,6 +42,7 @@ static void tell_rest(struct ls_past *ls)
 
 struct feeding {
 	struct headroom *headroom;
+	bool reserved; /* some are, and it is not known which */
 	int error;
 };
 
@@ -60,27 +61,31 @@ static void feed_unit(void *data, const struct ledger_unit *unit)
 		feeding->error = headroom_hold(feeding->headroom, &hold);
 }
 
-/* A recording tells how many ports are reserved, and not which: then left is not known. */
+static void feed_range(void *data, const struct pt_netns *netns, const struct port_set *reserved)
+{
+	struct feeding *feeding = data;
+
+	feeding->reserved |= !reserved;
+	if (!feeding->error && netns->has_range && reserved)
+		feeding->error =
+			headroom_range(feeding->headroom, &(struct headroom_range){
+								  .netns_cookie = netns->cookie,
+								  .netns = netns->inode,
+								  .low = netns->low,
+								  .high = netns->high,
+								  .reserved = reserved,
+							  });
+}
+
 static int feed(struct ls_past *ls, struct headroom *headroom)
 {
-	const struct port_set none = { 0 };
+	const struct recorded *recorded = &ls->recorded;
 	struct feeding feeding = { .headroom = headroom };
-	bool reserved = false;
 
-	for (size_t i = 0; !feeding.error && i < ls->past.ranges.count; i++) {
-		const struct pt_netns *netns = &ls->past.ranges.rows[i];
-
-		reserved |= netns->reserved;
-		if (netns->has_range && !netns->reserved)
-			feeding.error = headroom_range(
-				headroom, &(struct headroom_range){ .netns_cookie = netns->cookie,
-								    .netns = netns->inode,
-								    .low = netns->low,
-								    .high = netns->high,
-								    .reserved = &none });
-	}
-	pipeline_each(ls->recorded.pipeline, feed_unit, &feeding);
-	if (reserved && !ls->options->quiet)
+	recorded_each_range(reader_segment(recorded->reader, recorded->segment), feed_range,
+			    &feeding);
+	pipeline_each(recorded->pipeline, feed_unit, &feeding);
+	if (feeding.reserved && !ls->options->quiet)
 		complain("ports are reserved, and the recording does not tell which: there it is "
 			 "not known how many are left");
 	return feeding.error;

@@ -216,7 +216,7 @@ const struct option_row option_rows[] = {
 	VALUE(0, "audit", "[=SECONDS]", "compare with the kernel at the end [every SECONDS]",
 	      GROUP_OTHER, FOR_TRACERS & ~FOR_MEASURES, option_set_audit, .when = WHEN_LIVE),
 	VALUE(0, "watch", "PERCENT", "tell when a destination's ports are used up: 90%",
-	      GROUP_OTHER, FOR(TRACE) | FOR(RECORD), option_set_watch, .when = WHEN_LIVE),
+	      GROUP_OTHER, FOR(TRACE) | FOR(RECORD), option_set_watch),
 	FLAG(0, "strict", "exit with status 3 if events were lost", GROUP_OTHER, FOR_TRACERS,
 	     MEMBER(strict)),
 	ANSWER('h', "help", "show this help"),

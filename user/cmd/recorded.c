@@ -158,6 +158,8 @@ enum exit_status recorded_attach(struct recorded *recorded, struct sink *sink,
 		.count = options->count,
 		.totals = recorded->totals,
 		.no_crowd = recorded->no_crowd || !sink,
+		.observer = recorded->observer,
+		.observer_data = recorded->observer_data,
 	});
 	if (recorded->pipeline)
 		return STATUS_DONE;
@@ -236,6 +238,8 @@ static int on_row(void *data, const struct pt_rec_head *row, __u64 realtime_offs
 	if (!is_of_keyframe(row) && row->ts + realtime_offset >= recorded->since)
 		begin_span(recorded);
 	pipeline_row(recorded->pipeline, row);
+	if (recorded->on_taken)
+		recorded->on_taken(recorded->observer_data, row->ts);
 	return pipeline_is_done(recorded->pipeline) || pipeline_error(recorded->pipeline);
 }
 

@@ -32,6 +32,10 @@ struct recorded {
 	void (*on_gap)(void *data, const struct recorded_gap *gap);
 	void (*on_loaded)(void *data, __u64 from);
 	void *hook_data;
+	/* Every event before the filter, and each row's time when it was taken; NULL: nobody. */
+	ledger_emit observer;
+	void (*on_taken)(void *data, __u64 ts);
+	void *observer_data; /* of both */
 	/* Of recorded_play() and recorded_play_to(): */
 	unsigned int segment; /* that was read last */
 	__u64 realtime_offset;

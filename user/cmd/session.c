@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "user/cmd/resolve.h"
+#include "user/live/netns.h"
 #include "user/live/cgroup.h"
 #include "user/live/loader.h"
 #include "user/live/ring.h"
@@ -99,6 +100,7 @@ static int attach(struct session *session, struct sink *sink)
 	const struct watch_options watch = {
 		.mark = session->options->watch,
 		.buckets_reopen = loader_buckets_reopen(session->loader),
+		.own_netns = netns_own(),
 		.fd = STDERR_FILENO,
 	};
 	int err = watch.mark ? watch_new(&watch, &session->watch) : 0;

@@ -7,7 +7,6 @@
 
 #include "user/base/format.h"
 #include "user/live/buckets.h"
-#include "user/live/netns.h"
 #include "user/sink/headroom.h"
 #include "user/sink/search_watch.h"
 
@@ -26,9 +25,9 @@ struct told {
 };
 
 struct watch {
+	struct watch_options options;
 	struct headroom *headroom;
 	struct out out;
-	__u32 own_netns;
 	__u64 realtime_offset;
 	struct format_time clock;
 	struct told told[TOLD_MAX];
@@ -72,18 +71,24 @@ static void on_sign(void *data, const struct search_watch_sign *sign)
 		watch->signs[watch->signs_count++] = *sign;
 }
 
+static struct headroom *make_headroom(struct watch *watch)
+{
+	return headroom_new(&(struct headroom_options){
+		.buckets_reopen = watch->options.buckets_reopen,
+		.mark = watch->options.mark,
+		.on_mark = on_mark,
+		.data = watch,
+	});
+}
+
 int watch_new(const struct watch_options *options, struct watch **out)
 {
 	struct watch *watch = calloc(1, sizeof(*watch));
 
 	if (!watch)
 		return -ENOMEM;
-	watch->headroom = headroom_new(&(struct headroom_options){
-		.buckets_reopen = options->buckets_reopen,
-		.mark = options->mark,
-		.on_mark = on_mark,
-		.data = watch,
-	});
+	watch->options = *options;
+	watch->headroom = make_headroom(watch);
 	watch->searches = search_watch_new(on_sign, watch);
 	if (!watch->headroom || !watch->searches || out_init(&watch->out, options->fd)) {
 		search_watch_free(watch->searches);
@@ -91,7 +96,6 @@ int watch_new(const struct watch_options *options, struct watch **out)
 		free(watch);
 		return -ENOMEM;
 	}
-	watch->own_netns = netns_own();
 	*out = watch;
 	return 0;
 }
@@ -133,20 +137,47 @@ void watch_event(void *data, const struct pt_event *ev)
 	keep_error(watch, search_watch_event(watch->searches, ev));
 }
 
+void watch_range(struct watch *watch, const struct headroom_range *range)
+{
+	keep_error(watch, headroom_range(watch->headroom, range));
+}
+
 void watch_netns(void *data, const struct dump_netns *netns)
 {
-	struct watch *watch = data;
+	if (netns->range)
+		watch_range(data, &(struct headroom_range){
+					  .netns_cookie = netns->cookie,
+					  .netns = netns->inode,
+					  .low = netns->range->low,
+					  .high = netns->range->high,
+					  .reserved = &netns->range->reserved,
+				  });
+}
 
-	if (!netns->range)
+void watch_restart(struct watch *watch)
+{
+	struct headroom *headroom = make_headroom(watch);
+
+	if (!headroom) {
+		keep_error(watch, -ENOMEM);
 		return;
-	keep_error(watch,
-		   headroom_range(watch->headroom, &(struct headroom_range){
-							   .netns_cookie = netns->cookie,
-							   .netns = netns->inode,
-							   .low = netns->range->low,
-							   .high = netns->range->high,
-							   .reserved = &netns->range->reserved,
-						   }));
+	}
+	headroom_free(watch->headroom);
+	watch->headroom = headroom;
+	watch->told_count = watch->signs_count = 0;
+	watch->untold = 0;
+}
+
+void watch_hold(void *data, const struct ledger_unit *unit)
+{
+	struct watch *watch = data;
+	struct pt_event ev = pt_event_of_unit(unit);
+
+	keep_error(watch, headroom_hold(watch->headroom, &(struct headroom_hold){
+								 .ev = &ev,
+								 .time_wait = unit->time_wait,
+								 .connects = ev.rport,
+							 }));
 }
 
 static int on_netns(const struct dump_netns *netns, void *data)
@@ -208,7 +239,7 @@ static void say(struct watch *watch, const struct told *told)
 
 	begin_line(watch, told->ts);
 	headroom_put_who(out, &figures->key);
-	if (figures->key.space.netns != watch->own_netns)
+	if (figures->key.space.netns != watch->options.own_netns)
 		out_format(out, " (netns %u)", figures->key.space.netns);
 	out_str(out, told->mark == HEADROOM_EXHAUSTED ? ": exhausted: " : ": ");
 	headroom_put_use(out, figures);

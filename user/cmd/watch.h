@@ -5,12 +5,14 @@
 
 #include "user/live/dump.h"
 #include "user/pipeline/pipeline.h"
+#include "user/stats/headroom.h"
 
 struct watch;
 
 struct watch_options {
 	__u32 mark;	     /* of a destination's ports, thousandths; not 0 */
 	bool buckets_reopen; /* loader_buckets_reopen() */
+	__u32 own_netns;     /* inode number: lines name the other ones */
 	int fd;		     /* where lines go; stays the caller's */
 };
 
@@ -23,6 +25,15 @@ void watch_event(void *watch, const struct pt_event *ev);
 
 /* Each namespace of a dump, with the watch for data. */
 void watch_netns(void *watch, const struct dump_netns *netns);
+
+/*
+ * Of a recording. Events begin, or begin anew behind a gap: nothing of before counts. What is
+ * held then is to be told (pipeline_each(), with the watch for data), and the ranges,
+ * these whenever they can have changed.
+ */
+void watch_restart(struct watch *watch);
+void watch_hold(void *watch, const struct ledger_unit *unit);
+void watch_range(struct watch *watch, const struct headroom_range *range);
 
 /*
  * Says what showed since the last call; to be called when the ring was read empty. now:
