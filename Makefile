@@ -51,7 +51,7 @@ LIVE_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/live/test_*.c)))
 LIVE_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(wildcard tests/live/test_*.c),\
 	$(sort $(wildcard tests/live/*.c))))
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-BENCHES := $(addprefix $(BUILD)/tests/bench/,codec user)
+BENCHES := $(addprefix $(BUILD)/tests/bench/,codec scale user)
 SOAK := $(addprefix $(BUILD)/tests/soak/,walk check)
 SKELETON := $(BUILD)/porttrace.skel.h
 
@@ -61,7 +61,8 @@ say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)';)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all run check deps clean install uninstall format lint help \
-	tests check-unit check-live check-kernels bench bench-codec bench-user soak fuzz
+	tests check-unit check-live check-kernels \
+	bench bench-scale bench-codec bench-user soak fuzz
 
 all: $(BUILD)/porttrace
 
@@ -146,6 +147,7 @@ help:
 	@echo "make check-unit | check-live | check-kernels | bench"
 	@echo "make soak [SEED= STEPS= LOSS_STEPS= SERIES=]"
 	@echo "make fuzz [FUZZ_SECONDS=] | bench-codec | bench-user [EVENTS=]"
+	@echo "make bench-scale"
 
 # ---- tests --------------------------------------------------------------------
 
@@ -194,6 +196,10 @@ bench-user: $(BUILD)/porttrace $(BUILD)/tests/bench/user
 bench: deps
 	@$(MAKE) --no-print-directory -s all
 	$(Q)tests/bench/run
+
+# How the user's side scales with what there is to know.
+bench-scale: $(BUILD)/tests/bench/scale
+	$(Q)tests/bench/scale
 
 lint:
 	$(Q)tests/lint
