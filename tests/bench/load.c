@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/bench/peer.h"
+
 #define PORT 7777
 #define ROUNDS_MAX 99
 /* The tracers measured poll every 100 ms: after two periods each has read all. */
@@ -44,6 +46,7 @@ struct mode {
 	void (*prepare)(const struct load *load);
 	void (*connection)(const struct load *load);
 	long long rest_ns; /* between rounds */
+	bool peers;	   /* its clients are those of peer.h */
 };
 
 /* What a round costs by connection: in all, and in the tracer's own process. */
@@ -144,6 +147,34 @@ static void connection_udp(const struct load *load)
 	close(client);
 }
 
+/* Which client it is: none comes twice. */
+static struct peer next_peer(const struct load *load)
+{
+	static unsigned int number;
+
+	return peer_connect(number++, load->addr.sin_port);
+}
+
+/* The client closes first, as most do. */
+static void connection_accept(const struct load *load)
+{
+	struct peer peer = next_peer(load);
+	int child = check(accept(load->server, NULL, NULL), "accept");
+
+	peer_close(&peer);
+	close(child);
+	peer_closed(&peer);
+}
+
+/* The server closes first, and has the TIME_WAIT. */
+static void connection_accept_tw(const struct load *load)
+{
+	struct peer peer = next_peer(load);
+
+	close(check(accept(load->server, NULL, NULL), "accept"));
+	peer_close_too(&peer);
+}
+
 static void set_range(int low, int high)
 {
 	FILE *file = fopen(RANGE_FILE, "w");
@@ -196,10 +227,13 @@ static void connection_refused(const struct load *load)
 }
 
 static const struct mode modes[] = {
-	{ "rst", SOCK_STREAM, NULL, connection_rst, 0 },
-	{ "time_wait", SOCK_STREAM, NULL, connection_time_wait, TIME_WAIT_NS },
-	{ "udp", SOCK_DGRAM, NULL, connection_udp, 0 },
-	{ "refused", SOCK_STREAM, prepare_refused, connection_refused, 0 },
+	{ "rst", SOCK_STREAM, .connection = connection_rst },
+	{ "time_wait", SOCK_STREAM, .connection = connection_time_wait, .rest_ns = TIME_WAIT_NS },
+	{ "udp", SOCK_DGRAM, .connection = connection_udp },
+	{ "accept", SOCK_STREAM, .connection = connection_accept, .peers = true },
+	{ "accept_tw", SOCK_STREAM, .connection = connection_accept_tw, .rest_ns = TIME_WAIT_NS,
+	  .peers = true },
+	{ "refused", SOCK_STREAM, .prepare = prepare_refused, .connection = connection_refused },
 };
 
 static const struct mode *mode_find(const char *name)
@@ -212,11 +246,15 @@ static const struct mode *mode_find(const char *name)
 
 /* ---- measuring --------------------------------------------------------------- */
 
-static void serve(struct load *load, int type)
+static void serve(struct load *load, const struct mode *mode)
 {
+	int type = mode->type;
+
 	load->addr = (struct sockaddr_in){ .sin_family = AF_INET,
 					   .sin_port = htons(PORT),
 					   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	if (mode->peers)
+		load->addr.sin_addr = peer_device_open();
 	load->server = check(socket(AF_INET, type, 0), "socket");
 	check(bind(load->server, (const struct sockaddr *)&load->addr, sizeof(load->addr)), "bind");
 	if (type == SOCK_STREAM)
@@ -256,12 +294,12 @@ int main(int argc, char **argv)
 
 	if (!mode || (count = atoi(argv[2])) <= 0 || (rounds = atoi(argv[3])) <= 0 ||
 	    rounds > ROUNDS_MAX) {
-		fprintf(stderr, "Usage: load rst|time_wait|udp|refused COUNT ROUNDS [TRACER-PID "
-				"[CATCH-UP-MS]]\n");
+		fprintf(stderr, "Usage: load rst|time_wait|udp|accept|accept_tw|refused "
+				"COUNT ROUNDS [TRACER-PID [CATCH-UP-MS]]\n");
 		return 2;
 	}
 	warm_up = (count + 9) / 10;
-	serve(&load, mode->type);
+	serve(&load, mode);
 	if (mode->prepare)
 		mode->prepare(&load);
 	run_round(&load, mode, warm_up);
