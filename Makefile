@@ -62,7 +62,7 @@ say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)';)
 .SECONDARY:
 .PHONY: all run check deps clean install uninstall format lint help \
 	tests check-unit check-live check-kernels \
-	bench bench-scale bench-codec bench-user soak fuzz
+	bench bench-check bench-scale bench-codec bench-user soak fuzz
 
 all: $(BUILD)/porttrace
 
@@ -151,7 +151,7 @@ clean:
 help:
 	@sed -n '3,8s/^# \{0,1\}//p' Makefile
 	@echo "make deps | install [DESTDIR= PREFIX=] | uninstall | clean | format | lint"
-	@echo "make check-unit | check-live | check-kernels | bench"
+	@echo "make check-unit | check-live | check-kernels | bench | bench-check"
 	@echo "make soak [SEED= STEPS= LOSS_STEPS= SERIES=]"
 	@echo "make fuzz [FUZZ_SECONDS=] | bench-codec | bench-user [EVENTS=]"
 	@echo "make bench-scale"
@@ -203,6 +203,11 @@ bench-user: $(BUILD)/porttrace $(BUILD)/tests/bench/user
 bench: deps
 	@$(MAKE) --no-print-directory -s all $(BENCH_LOADS)
 	$(Q)tests/bench/run
+
+# In make check: few connections, against the bounds of tests/bench/bounds.
+bench-check:
+	@$(MAKE) --no-print-directory -s all $(BENCH_LOADS) $(BUILD)/tests/bench/scale
+	$(Q)tests/bench/check
 
 # How the user's side scales with what there is to know.
 bench-scale: $(BUILD)/tests/bench/scale
