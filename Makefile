@@ -62,7 +62,7 @@ say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)';)
 .SECONDARY:
 .PHONY: all run check deps clean install uninstall format lint help \
 	tests check-unit check-live check-kernels \
-	bench bench-check bench-scale bench-codec bench-user soak fuzz
+	bench bench-check bench-load bench-scale bench-codec bench-user soak fuzz
 
 all: $(BUILD)/porttrace
 
@@ -106,7 +106,7 @@ $(BENCHES): $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(TEST_SUPPORT) $(O
 	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LDFLAGS) $(LIBS) -lm
 
 # static-pie: needs no library in a guest, and ldd knows it
-BENCH_LOADS := $(addprefix $(BUILD)/tests/bench/,load)
+BENCH_LOADS := $(addprefix $(BUILD)/tests/bench/,load hold)
 $(BUILD)/tests/bench/load: tests/bench/peer.c tests/bench/peer.h
 $(BENCH_LOADS): $(BUILD)/tests/bench/%: tests/bench/%.c Makefile
 	@mkdir -p $(@D)
@@ -154,7 +154,7 @@ help:
 	@echo "make check-unit | check-live | check-kernels | bench | bench-check"
 	@echo "make soak [SEED= STEPS= LOSS_STEPS= SERIES=]"
 	@echo "make fuzz [FUZZ_SECONDS=] | bench-codec | bench-user [EVENTS=]"
-	@echo "make bench-scale"
+	@echo "make bench-load [CONNECTIONS=] | bench-scale"
 
 # ---- tests --------------------------------------------------------------------
 
@@ -208,6 +208,11 @@ bench: deps
 bench-check:
 	@$(MAKE) --no-print-directory -s all $(BENCH_LOADS) $(BUILD)/tests/bench/scale
 	$(Q)tests/bench/check
+
+# Two CPUs, as fast as the guest can, beside other tracers: what is lost, how much memory.
+bench-load: deps
+	@$(MAKE) --no-print-directory -s all $(BENCH_LOADS)
+	$(Q)tests/bench/loss $(CONNECTIONS)
 
 # How the user's side scales with what there is to know.
 bench-scale: $(BUILD)/tests/bench/scale

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,7 +47,9 @@ struct mode {
 	void (*prepare)(const struct load *load);
 	void (*connection)(const struct load *load);
 	long long rest_ns; /* between rounds */
+	int processes;	   /* that share a round's connections; 0: one */
 	bool peers;	   /* its clients are those of peer.h */
+	long long pace_ns; /* a connection begins so long after the one before */
 };
 
 /* What a round costs by connection: in all, and in the tracer's own process. */
@@ -234,6 +237,9 @@ static const struct mode modes[] = {
 	{ "accept_tw", SOCK_STREAM, .connection = connection_accept_tw, .rest_ns = TIME_WAIT_NS,
 	  .peers = true },
 	{ "refused", SOCK_STREAM, .prepare = prepare_refused, .connection = connection_refused },
+	/* for two CPUs, without -icount */
+	{ "flood", SOCK_STREAM, .connection = connection_rst, .processes = 2 },
+	{ "steady", SOCK_STREAM, .connection = connection_rst, .pace_ns = 4000000 },
 };
 
 static const struct mode *mode_find(const char *name)
@@ -261,13 +267,43 @@ static void serve(struct load *load, const struct mode *mode)
 		check(listen(load->server, 128), "listen");
 }
 
+static void make_connections(const struct load *load, const struct mode *mode, int count)
+{
+	long long due = now_ns();
+
+	for (int i = 0; i < count; i++) {
+		mode->connection(load);
+		due += mode->pace_ns;
+		while (mode->pace_ns && now_ns() < due)
+			rest(due - now_ns());
+	}
+}
+
+/* A connection of one process may be accepted by another: there is one for each accept(). */
+static void share_connections(const struct load *load, const struct mode *mode, int count)
+{
+	int status;
+
+	for (int i = 0; i < mode->processes; i++) {
+		if (check(fork(), "fork"))
+			continue;
+		make_connections(load, mode, count / mode->processes);
+		_exit(0);
+	}
+	while (wait(&status) > 0)
+		if (status)
+			exit(1);
+}
+
 static struct cost run_round(const struct load *load, const struct mode *mode, int count)
 {
 	long long tracer_begin = tracer_ns(load), begin = now_ns();
 	long long took, tracer_then, tracer_rest;
 
-	for (int i = 0; i < count; i++)
-		mode->connection(load);
+	if (mode->processes)
+		share_connections(load, mode, count);
+	else
+		make_connections(load, mode, count);
 	took = now_ns() - begin;
 	tracer_then = tracer_ns(load);
 	rest(load->catch_up_ns);
@@ -294,8 +330,9 @@ int main(int argc, char **argv)
 
 	if (!mode || (count = atoi(argv[2])) <= 0 || (rounds = atoi(argv[3])) <= 0 ||
 	    rounds > ROUNDS_MAX) {
-		fprintf(stderr, "Usage: load rst|time_wait|udp|accept|accept_tw|refused "
-				"COUNT ROUNDS [TRACER-PID [CATCH-UP-MS]]\n");
+		fprintf(stderr,
+			"Usage: load rst|time_wait|udp|accept|accept_tw|refused|flood|steady "
+			"COUNT ROUNDS [TRACER-PID [CATCH-UP-MS]]\n");
 		return 2;
 	}
 	warm_up = (count + 9) / 10;
