@@ -37,7 +37,7 @@ struct end {
 
 struct bench {
 	struct world world;
-	union synthetic_row rows[BATCH];
+	union block_row rows[BATCH];
 	struct pipeline *pipeline;
 	__u64 taking; /* ns of CPU time */
 };
@@ -110,7 +110,7 @@ static struct pt_task task_of(__u64 process)
 	return task;
 }
 
-static void allocate(struct world *world, __u64 hold, union synthetic_row *row)
+static void allocate(struct world *world, __u64 hold, union block_row *row)
 {
 	__u64 destination = synthetic_random(&world->random) % world->destinations;
 	__u64 process = synthetic_random(&world->random) % world->processes;
@@ -126,7 +126,7 @@ static void allocate(struct world *world, __u64 hold, union synthetic_row *row)
 	row->head.flags = PT_F_SEARCHED;
 }
 
-static void release(struct world *world, __u64 hold, union synthetic_row *row)
+static void release(struct world *world, __u64 hold, union block_row *row)
 {
 	row->head = head_of(world, hold);
 	row->head.kind = PT_REC_RELEASE;
@@ -136,7 +136,7 @@ static void release(struct world *world, __u64 hold, union synthetic_row *row)
 }
 
 /* Some hold ends, and begins anew: as many as before, and one less in between. */
-static void churn(struct world *world, union synthetic_row *row)
+static void churn(struct world *world, union block_row *row)
 {
 	static __u64 ended;
 
