@@ -221,9 +221,13 @@ static __always_inline void emit_release(struct sock *sk, __u64 id, __u8 proto)
 static __always_inline void emit_release_late(struct sock *sk, __u64 id, __u8 proto)
 {
 	__u64 last = *last_told(id);
-	__u16 port = last_port(sk);
+	bool knows = has_sock_cookie && last >> 17 == id;
+	__u16 port;
 
-	if (!port && has_sock_cookie && last >> 17 == id)
+	if (knows && last & 1) /* as nearly always: it let go */
+		return;
+	port = last_port(sk);
+	if (!port && knows)
 		port = (__u16)(last >> 1);
 	if (!port || !enabled || last == told_release(sk, id, port))
 		return;
