@@ -16,10 +16,9 @@ struct models {
 
 static int begin(void **state)
 {
-	struct models *m = malloc(sizeof(*m));
+	struct models *m = calloc(1, sizeof(*m));
 
-	sock_model_clear(&m->in);
-	sock_model_clear(&m->out);
+	assert_non_null(m);
 	*state = m;
 	return 0;
 }
@@ -77,6 +76,23 @@ static void test_ends_are_no_reference(void **state)
 	assert_int_equal(code_of(m, PT_JR_HOLD, 1003, NOBODY, 51), zigzag(1));
 }
 
+/* Nothing of a block is known in the next one, whoever it was about. */
+static void test_a_new_block_knows_nothing(void **state)
+{
+	static const struct sock_model none;
+	struct models *m = *state;
+
+	code_of(m, PT_REC_ALLOC, 1, 0, 5);
+	code_of(m, PT_REC_ALLOC, 65535, FORMAT_ROWS_MAX - 1, 6);
+	code_of(m, PT_REC_ALLOC, 65535, 7, 8);
+	code_of(m, PT_REC_RELEASE, 2, NOBODY, 7);
+	sock_model_clear(&m->in);
+	assert_int_equal(m->in.count, 0);
+	assert_int_equal(m->in.last, 0);
+	assert_memory_equal(m->in.at, none.at, sizeof(none.at));
+	assert_memory_equal(m->in.by_owner, none.by_owner, sizeof(none.by_owner));
+}
+
 /* The reference itself, where the port had another socket: the two codes change places. */
 static void test_the_reference_where_0_is_taken(void **state)
 {
@@ -113,6 +129,7 @@ int main(void)
 		TEST(test_the_socket_of_the_port_is_0),
 		TEST(test_the_next_of_an_owner_is_near),
 		TEST(test_ends_are_no_reference),
+		TEST(test_a_new_block_knows_nothing),
 		TEST(test_the_reference_where_0_is_taken),
 		TEST(test_any_value),
 	};

@@ -22,15 +22,16 @@ struct dictionary {
 	__u32 count;
 	__u64 seed;		       /* of the hash; what goes into a file is the same for all */
 	__u16 slots[DICTIONARY_SLOTS]; /* number + 1; 0: free */
+	__u16 slot_of[FORMAT_ROWS_MAX];
 	__u64 entries[FORMAT_ROWS_MAX * DICTIONARY_WORDS];
 };
 
+/* Slot by slot, since most blocks have few entries: a quiet host writes one each second. */
 static inline void dictionary_clear(struct dictionary *dictionary)
 {
-	if (!dictionary->count)
-		return;
+	for (__u32 i = 0; i < dictionary->count; i++)
+		dictionary->slots[dictionary->slot_of[i]] = 0;
 	dictionary->count = 0;
-	memset(dictionary->slots, 0, sizeof(dictionary->slots));
 }
 
 /* words is a constant where this is called, here and below: so the loops unroll. */
@@ -64,6 +65,7 @@ dictionary_put(struct dictionary *dictionary, const void *key, unsigned int word
 			return number;
 	}
 	memcpy(&dictionary->entries[dictionary->count * words], key, size);
+	dictionary->slot_of[dictionary->count] = (__u16)slot;
 	dictionary->slots[slot] = (__u16)(dictionary->count + 1);
 	return dictionary->count++;
 }

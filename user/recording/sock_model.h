@@ -18,11 +18,14 @@
 
 #define SOCK_MODEL_NO_OWNER FORMAT_ROWS_MAX
 
+/* Zeroed: a block begins. */
 struct sock_model {
 	__u32 count;	 /* of socks */
 	__u64 last;	 /* 0 at first */
 	__u16 at[65536]; /* by port: the place of its last socket in socks, + 1; 0: none */
 	__u64 socks[FORMAT_ROWS_MAX];
+	__u16 ports[FORMAT_ROWS_MAX];	     /* of socks */
+	__u32 owners;			     /* in by_owner, those that have one are below */
 	__u64 by_owner[FORMAT_ROWS_MAX + 1]; /* 0: none; at SOCK_MODEL_NO_OWNER it stays that */
 };
 
@@ -33,13 +36,15 @@ struct sock_model_row {
 	__u32 owner; /* its number in the block, or SOCK_MODEL_NO_OWNER */
 };
 
-/* A block begins. */
+/* Another block begins. What the last one left is undone, since most have few rows. */
 static inline void sock_model_clear(struct sock_model *model)
 {
+	for (__u32 i = 0; i < model->count; i++)
+		model->at[model->ports[i]] = 0;
+	memset(model->by_owner, 0, model->owners * sizeof(model->by_owner[0]));
 	model->count = 0;
+	model->owners = 0;
 	model->last = 0;
-	memset(model->at, 0, sizeof(model->at));
-	memset(model->by_owner, 0, sizeof(model->by_owner));
 }
 
 static inline __u64 sock_model_reference(const struct sock_model *model,
@@ -61,13 +66,17 @@ static inline void sock_model_learn(struct sock_model *model, const struct sock_
 				    __u64 sock)
 {
 	model->socks[model->count] = sock;
+	model->ports[model->count] = row->port;
 	model->at[row->port] = (__u16)++model->count;
 	/* the others are about sockets that may be old */
 	if (row->kind != PT_REC_ALLOC && row->kind != PT_REC_FAIL && row->kind < PT_JR_FIRST)
 		return;
 	model->last = sock;
-	if (row->owner != SOCK_MODEL_NO_OWNER)
-		model->by_owner[row->owner] = sock;
+	if (row->owner == SOCK_MODEL_NO_OWNER)
+		return;
+	model->by_owner[row->owner] = sock;
+	if (row->owner >= model->owners)
+		model->owners = row->owner + 1;
 }
 
 /*
