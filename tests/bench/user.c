@@ -135,7 +135,7 @@ __attribute__((noinline)) static void take_batch(struct bench *bench, unsigned i
 			pipeline_record(bench->pipeline, head, head->size);
 		else
 			on_row(bench, head);
-		if (bench->now - bench->ticked < TICK_NS)
+		if (!bench->recorder || bench->now - bench->ticked < TICK_NS)
 			continue;
 		bench->ticked = bench->now;
 		if (recorder_tick(bench->recorder))
@@ -165,9 +165,8 @@ static void begin_recording(struct bench *bench, const char *path)
 		pipeline_set_tap(bench->pipeline, on_row, bench);
 }
 
-static void record(struct bench *bench, const char *path, __u64 events)
+static void run_load(struct bench *bench, __u64 events)
 {
-	begin_recording(bench, path);
 	for (__u64 left = events; left;) {
 		unsigned int count = make_batch(bench, left);
 
@@ -176,6 +175,12 @@ static void record(struct bench *bench, const char *path, __u64 events)
 	}
 	if (bench->pipeline && pipeline_error(bench->pipeline))
 		fail("a record was refused");
+}
+
+static void record(struct bench *bench, const char *path, __u64 events)
+{
+	begin_recording(bench, path);
+	run_load(bench, events);
 	if (recorder_close(bench->recorder, NULL))
 		fail("the recorder failed");
 }
@@ -314,7 +319,8 @@ static int run_command(char **argv)
 
 static void usage(void)
 {
-	fputs("Usage: user record|record-rows|record-remotes DIR EVENTS\n"
+	fputs("Usage: user ledger '' EVENTS\n"
+	      "       user record|record-rows|record-remotes DIR EVENTS\n"
 	      "       user insert FILE EVENTS | index FILE | search FILE\n"
 	      "       user run COMMAND...\n"
 	      "Prints events, CPU time and wall time in seconds (without what making the events\n"
@@ -328,8 +334,12 @@ static void measure(struct bench *bench, const char *what, const char *path, __u
 	static const struct filter all;
 
 	bench->remotes = !strcmp(what, "record-remotes");
-	if (!strcmp(what, "record") || bench->remotes) {
+	if (!strcmp(what, "ledger") || !strcmp(what, "record") || bench->remotes)
 		bench->pipeline = pipeline_new(&(struct pipeline_options){ .filter = &all });
+	if (!strcmp(what, "ledger")) {
+		run_load(bench, events);
+		bench->taken = events;
+	} else if (!strcmp(what, "record") || bench->remotes) {
 		record(bench, path, events);
 	} else if (!strcmp(what, "record-rows")) {
 		record(bench, path, events);
