@@ -28,13 +28,16 @@
 /* Room for the names of a row, and a path of some length. */
 #define ROW_TEXT_MAX 4096
 
-/* The file is new and has no name yet: nothing to protect. */
+/*
+ * The file is new and has no name yet: nothing to protect. Rows are appended, and what makes
+ * the indexes sorts in as much memory as the cache has: a large one would bring nothing.
+ */
 static const char prepare_load[] =
 	"PRAGMA journal_mode = OFF;"
 	"PRAGMA synchronous = OFF;"
 	"PRAGMA locking_mode = EXCLUSIVE;"
 	"PRAGMA page_size = 16384;"
-	"PRAGMA cache_size = -65536;" /* KiB */
+	"PRAGMA cache_size = -8192;" /* KiB */
 	"PRAGMA application_id = " STRING(
 		SQLITE_APPLICATION_ID) ";"
 				       "PRAGMA user_version = " STRING(
