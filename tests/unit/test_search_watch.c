@@ -168,6 +168,7 @@ static void test_episode(void **state)
 	assert_int_equal(signs[1].median, 900 * US);
 	assert_int_equal(signs[1].since, signs[0].ts);
 	assert_true(signs[1].ts >= 12 * SEC && signs[1].ts <= 13 * SEC);
+	assert_int_equal(signs[1].now, 1000);
 	take(20 * SEC, 21 * SEC, 1000, 200 * US);
 	assert_int_equal(count, 3);
 	assert_false(signs[2].over);
@@ -185,10 +186,22 @@ static void test_silence(void **state)
 	tick(60 * SEC);
 	assert_int_equal(count, 2);
 	assert_true(signs[1].over);
+	assert_int_equal(signs[1].now, 0);
 	tick(61 * SEC);
 	take(61 * SEC, 61 * SEC + 50 * MS, 99, 200 * US);
 	tick(70 * SEC);
 	assert_int_equal(count, 2);
+}
+
+/* The ports are gone, and few are got: that does not make the search quick. */
+static void test_few(void **state)
+{
+	(void)state;
+	take(1 * SEC, 2 * SEC, 1000, 200 * US);
+	take(2 * SEC, 10 * SEC, 8 * 50, 900 * US);
+	assert_int_equal(count, 2);
+	assert_true(signs[1].over);
+	assert_int_equal(signs[1].now, 50);
 }
 
 /* Without ticks the next allocation tells. */
@@ -270,8 +283,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_slow),	TEST(test_mark),    TEST(test_too_few), TEST(test_median),
-		TEST(test_what_counts), TEST(test_episode), TEST(test_silence), TEST(test_no_ticks),
-		TEST(test_late),	TEST(test_spaces),  TEST(test_bounded),
+		TEST(test_what_counts), TEST(test_episode), TEST(test_silence), TEST(test_few),
+		TEST(test_no_ticks),	TEST(test_late),    TEST(test_spaces),	TEST(test_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

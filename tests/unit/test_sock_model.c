@@ -126,12 +126,9 @@ static void test_any_value(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_the_socket_of_the_port_is_0),
-		TEST(test_the_next_of_an_owner_is_near),
-		TEST(test_ends_are_no_reference),
-		TEST(test_a_new_block_knows_nothing),
-		TEST(test_the_reference_where_0_is_taken),
-		TEST(test_any_value),
+		TEST(test_the_socket_of_the_port_is_0),	   TEST(test_the_next_of_an_owner_is_near),
+		TEST(test_ends_are_no_reference),	   TEST(test_a_new_block_knows_nothing),
+		TEST(test_the_reference_where_0_is_taken), TEST(test_any_value),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

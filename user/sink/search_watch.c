@@ -12,8 +12,15 @@ static void put_space(struct out *out, const struct pt_space *space)
 
 static void put_over(struct out *out, const struct search_watch_sign *sign)
 {
-	out_str(out, "searching for a port is quick again after ");
-	prose_duration(out, sign->ts - sign->since);
+	if (sign->now >= SEARCH_WATCH_ALLOCS) {
+		out_str(out, "searching for a port is quick again after ");
+		prose_duration(out, sign->ts - sign->since);
+	} else {
+		out_format(out,
+			   "whether searching for a port is quick again cannot be told from %llu "
+			   "allocations in the last second",
+			   sign->now);
+	}
 	out_str(out, " (");
 	put_space(out, &sign->space);
 	out_str(out, "); it took up to ");

@@ -85,13 +85,15 @@ static void is_slow(const struct search_watch *watch, struct space *space, __u64
 		begins(watch, space);
 }
 
-static void is_calm(const struct search_watch *watch, struct space *space, __u64 ts)
+/* allocs: in the last second. */
+static void is_calm(const struct search_watch *watch, struct space *space, __u64 ts, __u64 allocs)
 {
 	if (!space->slow || ts - space->slow_at < SEARCH_WATCH_CALM_NS)
 		return;
 	space->slow = false;
 	space->sign.over = true;
 	space->sign.ts = ts;
+	space->sign.now = allocs;
 	watch->fn(watch->data, &space->sign);
 	space->sign = (struct search_watch_sign){ .over = false };
 }
@@ -109,7 +111,7 @@ static int look(const struct search_watch *watch, struct space *space)
 	    histogram_quantile(&second, 500) > SEARCH_WATCH_MEDIAN_NS)
 		is_slow(watch, space, ts, &second);
 	else if (!err)
-		is_calm(watch, space, ts);
+		is_calm(watch, space, ts, second.count);
 	histogram_free(&second);
 	return err;
 }
@@ -130,7 +132,7 @@ static int advance(const struct search_watch *watch, struct space *space, __u64 
 	if (err || space->slot >= slot)
 		return err;
 	space->slot = slot;
-	is_calm(watch, space, slot * SLOT_NS);
+	is_calm(watch, space, slot * SLOT_NS, 0);
 	return 0;
 }
 

@@ -3,7 +3,7 @@
  * The early sign that ports run out: the kernel takes long to find one. Of each port space,
  * the median search time of the allocations of the last second. When it passes 100 us over
  * at least 100 of them that is told, once; and that it is over, when it was not so for five
- * seconds.
+ * seconds: the search is quick again, or so few ports are got that it cannot be told.
  *
  * From the events of the ledger, in their order: time is theirs. Pure. What counts as an
  * allocation is search.h's choice; one of which the time is not known does not.
@@ -30,6 +30,7 @@ struct search_watch_sign {
 	__u64 median; /* ns, within 7 %; if it is over, the highest there was */
 	__u64 allocs; /* in that second; if it is over, in that of the highest */
 	__u64 since;  /* when it was told first */
+	__u64 now;    /* if it is over: allocations in the last second; few tell nothing */
 };
 
 /* Valid for the call. */
