@@ -74,12 +74,15 @@ static void put(struct fixture *fixture, unsigned int at, unsigned int group)
 static void hold(struct fixture *fixture, unsigned int at, unsigned int group, __u32 pid,
 		 __u64 since)
 {
-	struct hold *hold = holds_add(&fixture->holds, port_of(fixture, at));
+	const struct pt_owner owner = { .known = pid, .pid = pid, .start = pid };
+	struct hold *hold;
+	__u32 number;
 
+	assert_int_equal(owners_take(&fixture->holds.owners, &owner, &number), 0);
+	hold = holds_add(&fixture->holds, port_of(fixture, at), number);
 	hold->sock = 1000 + at;
 	hold->sock_open = true;
 	hold->since = since;
-	hold->owner = (struct pt_owner){ .known = pid, .pid = pid, .start = pid };
 	fixture->held[at] = hold;
 	put(fixture, at, group);
 }
@@ -117,7 +120,7 @@ static void count(const struct fixture *fixture, __u64 now, struct naive *naive)
 
 		if (!hold || fixture->group[at] == 2)
 			continue;
-		share = &naive->shares[hold->owner.pid];
+		share = &naive->shares[holds_owner(&fixture->holds, hold)->pid];
 		until = crowd_hold_until(&fixture->holds, hold);
 		since = hold->since == PT_UNKNOWN ? 0 : hold->since;
 		if (!share->holds || since < share->since)

@@ -2,7 +2,6 @@
 #include "user/base/pool.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 static int add_chunk(struct pool *pool)
 {
@@ -18,27 +17,21 @@ static int add_chunk(struct pool *pool)
 	return 0;
 }
 
-__u32 pool_take(struct pool *pool)
+__u32 pool_take_fresh(struct pool *pool)
 {
-	__u32 number = pool->free;
-
-	if (number) {
-		memcpy(&pool->free, pool_at(pool, number), sizeof(pool->free));
-	} else {
-		if ((pool->used + 1) >> POOL_CHUNK_BITS >= pool->chunks_count && add_chunk(pool))
-			return 0;
-		number = ++pool->used;
-	}
+	if ((pool->used + 1) >> POOL_CHUNK_BITS >= pool->chunks_count && add_chunk(pool))
+		return 0;
 	pool->live++;
-	memset(pool_at(pool, number), 0, pool->entry_size);
-	return number;
+	return ++pool->used;
 }
 
-void pool_give(struct pool *pool, __u32 number)
+__u32 pool_take(struct pool *pool)
 {
-	memcpy(pool_at(pool, number), &pool->free, sizeof(pool->free));
-	pool->free = number;
-	pool->live--;
+	__u32 number = pool_take_raw(pool);
+
+	if (number)
+		memset(pool_at(pool, number), 0, pool->entry_size);
+	return number;
 }
 
 void pool_free(struct pool *pool)

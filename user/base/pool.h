@@ -8,6 +8,7 @@
 
 #include <linux/types.h>
 #include <stddef.h>
+#include <string.h>
 
 #define POOL_CHUNK_BITS 10
 #define POOL_CHUNK (1U << POOL_CHUNK_BITS)
@@ -31,7 +32,27 @@ static inline void *pool_at(const struct pool *pool, __u32 number)
 /* A zeroed entry. Returns its number, or 0 if there is no memory. */
 __u32 pool_take(struct pool *pool);
 
-void pool_give(struct pool *pool, __u32 number);
+/* The same of one that was never given out. For pool_take_raw(). */
+__u32 pool_take_fresh(struct pool *pool);
+
+/* As pool_take(), but not zeroed: the caller writes all of it. */
+static inline __u32 pool_take_raw(struct pool *pool)
+{
+	__u32 number = pool->free;
+
+	if (!number)
+		return pool_take_fresh(pool);
+	memcpy(&pool->free, pool_at(pool, number), sizeof(pool->free));
+	pool->live++;
+	return number;
+}
+
+static inline void pool_give(struct pool *pool, __u32 number)
+{
+	memcpy(pool_at(pool, number), &pool->free, sizeof(pool->free));
+	pool->free = number;
+	pool->live--;
+}
 
 void pool_free(struct pool *pool);
 

@@ -265,7 +265,8 @@ int crowd_rank_in(struct crowd *crowd, __u32 number)
 	struct tally *tally;
 	bool same;
 
-	member->tally = tally_get(crowd, member->group, &place_of(crowd, number)->hold->owner);
+	member->tally = tally_get(crowd, member->group,
+				  holds_owner(crowd->holds, place_of(crowd, number)->hold));
 	if (!member->tally)
 		return -ENOMEM;
 	tally = tally_at(crowd, member->tally);
@@ -371,7 +372,7 @@ static void share_add(const struct crowd *crowd, struct tally *tally, __u64 now,
 	if (*oldest && !is_older(place, *oldest))
 		return;
 	*oldest = place;
-	share->owner = &place->hold->owner;
+	share->owner = holds_owner(crowd->holds, place->hold);
 	share->since = place->hold->since;
 }
 

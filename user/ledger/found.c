@@ -64,7 +64,7 @@ static struct ledger_unit unit_of_row(const struct pt_rec_journal *row)
 	};
 
 	if (flags & PT_J_OWNER)
-		unit.owner = state_owner(&row->task, flags & PT_J_KTHREAD);
+		unit.owner = owners_of_task(&row->task, flags & PT_J_KTHREAD);
 	return unit;
 }
 
@@ -73,17 +73,19 @@ static struct ledger_unit unit_of_row(const struct pt_rec_journal *row)
 static struct hold *found_hold(struct ledger *ledger, const struct ledger_unit *found,
 			       struct port_state *port)
 {
-	struct hold *hold = holds_add(&ledger->holds, port);
+	struct hold *hold;
+	__u32 owner;
 
+	if (owners_take(&ledger->holds.owners, &found->owner, &owner))
+		return NULL;
+	hold = holds_add(&ledger->holds, port, owner);
 	if (!hold)
 		return NULL;
 	hold->sock = found->sock ?: found->tw;
-	hold->vrf = found->space.vrf;
 	hold->sock_open = !found->time_wait;
 	hold->family = found->family;
 	hold->via = found->accepted ? PT_VIA_ACCEPT : PT_VIA_SNAPSHOT;
 	hold->tuple = found->tuple;
-	hold->owner = found->owner;
 	hold->since = PT_UNKNOWN;
 	return hold;
 }
@@ -118,7 +120,7 @@ static void tell_found(struct ledger *ledger, const struct pt_rec_head *head,
 {
 	struct pt_event ev;
 
-	state_event_of_hold(&ev, head, hold, type);
+	state_event_of_hold(ledger, &ev, head, port, hold, type);
 	ev.holders = state_holders(ledger, port);
 	ev.fin_wait2 = fin_wait2;
 	if (type == PT_EV_ALLOC)
@@ -184,8 +186,8 @@ int ledger_found(struct ledger *ledger, const struct ledger_unit *found, __u64 t
 
 /* ---- held against a dump ----------------------------------------------------- */
 
-static struct ledger_unit unit_of(const struct pt_space *space, __u16 port, const struct hold *hold,
-				  const struct tw *tw)
+static struct ledger_unit unit_of(const struct ledger *ledger, const struct pt_space *space,
+				  __u16 port, const struct hold *hold, const struct tw *tw)
 {
 	struct ledger_unit unit = { .space = *space,
 				    .family = hold->family,
@@ -193,7 +195,7 @@ static struct ledger_unit unit_of(const struct pt_space *space, __u16 port, cons
 				    .tuple = tw ? tw->tuple : hold->tuple,
 				    .sock = hold->sock,
 				    .tw = tw ? tw->sock : 0,
-				    .owner = hold->owner,
+				    .owner = *holds_owner(&ledger->holds, hold),
 				    .time_wait = tw,
 				    .accepted = hold->via == PT_VIA_ACCEPT,
 				    .tw_until = tw ? tw->until : 0,
@@ -240,14 +242,14 @@ static void each_unit(void *data, const struct pt_space *space, __u16 number,
 		      struct port_state *port, struct hold *hold)
 {
 	const struct visit *visit = data;
-	struct ledger_unit unit = unit_of(space, number, hold, NULL);
+	struct ledger_unit unit = unit_of(visit->ledger, space, number, hold, NULL);
 	const struct tw *tw;
 
 	(void)port;
 	if (hold->sock_open)
 		visit->fn(visit->data, &unit);
 	for (__u32 i = hold->tws; (tw = holds_tw_at(&visit->ledger->holds, i)); i = tw->next) {
-		unit = unit_of(space, number, hold, tw);
+		unit = unit_of(visit->ledger, space, number, hold, tw);
 		visit->fn(visit->data, &unit);
 	}
 }
@@ -260,6 +262,7 @@ void ledger_each(struct ledger *ledger, ledger_unit_fn fn, void *data)
 }
 
 struct port_visit {
+	const struct owners *owners;
 	ledger_port_fn fn;
 	void *data;
 };
@@ -268,22 +271,25 @@ static void visit_port(void *data, const struct pt_space *space, __u16 number,
 		       struct port_state *state)
 {
 	const struct port_visit *visit = data;
+	const struct pt_owner *prev = owners_at(visit->owners, state->prev);
 	struct ledger_port port = { .space = *space,
 				    .port = number,
 				    .holders = state->holders,
 				    .free_since = state->free_since,
-				    .prev_known = state->prev_known,
-				    .prev_pid = state->prev_pid };
+				    .prev_known = prev->known,
+				    .prev_pid = prev->pid };
 
 	if (!state->holders && !state->free_since)
 		return;
-	memcpy(port.prev_comm, state->prev_comm, PT_COMM_LEN);
+	memcpy(port.prev_comm, prev->comm, PT_COMM_LEN);
 	visit->fn(visit->data, &port);
 }
 
 void ledger_each_port(struct ledger *ledger, ledger_port_fn fn, void *data)
 {
-	holds_each_port(&ledger->holds, visit_port, &(struct port_visit){ fn, data });
+	struct port_visit visit = { &ledger->holds.owners, fn, data };
+
+	holds_each_port(&ledger->holds, visit_port, &visit);
 }
 
 static void sweep_one(void *data, const struct pt_space *space, __u16 number,
@@ -291,7 +297,7 @@ static void sweep_one(void *data, const struct pt_space *space, __u16 number,
 {
 	const struct visit *visit = data;
 	struct pt_rec_head head = head_of(space, number, hold->sock, visit->ts);
-	struct ledger_unit unit = unit_of(space, number, hold, NULL);
+	struct ledger_unit unit = unit_of(visit->ledger, space, number, hold, NULL);
 	struct tw *tw;
 
 	if (hold->sock_open && !visit->keep(visit->data, &unit)) {
@@ -300,7 +306,7 @@ static void sweep_one(void *data, const struct pt_space *space, __u16 number,
 	}
 	for (__u32 next, i = hold->tws; (tw = holds_tw_at(&visit->ledger->holds, i)); i = next) {
 		next = tw->next;
-		unit = unit_of(space, number, hold, tw);
+		unit = unit_of(visit->ledger, space, number, hold, tw);
 		if (visit->keep(visit->data, &unit))
 			continue;
 		tap_unit(visit->ledger, PT_JR_GONE, &unit, visit->ts);

@@ -9,6 +9,7 @@ void holds_init(struct holds *holds)
 {
 	*holds = (struct holds){ .pool.entry_size = sizeof(struct hold),
 				 .tws.entry_size = sizeof(struct tw) };
+	owners_init(&holds->owners);
 }
 
 static void space_free(struct space *space)
@@ -29,6 +30,7 @@ void holds_free(struct holds *holds)
 	index_free(&holds->spaces_index);
 	pool_free(&holds->pool);
 	pool_free(&holds->tws);
+	owners_free(&holds->owners);
 }
 
 static bool space_matches(const void *entries, __u32 entry, const void *key)
@@ -57,24 +59,20 @@ static int space_add_first(struct holds *holds, struct space *space)
 	return 0;
 }
 
-/* The first of the namespace's and protocol's spaces; NULL if there is none. */
-static struct space *space_first(struct holds *holds, const struct pt_space *id)
+struct space *holds_space_find(struct holds *holds, const struct pt_space *id)
 {
-	__u32 *recent = &holds->recent[(id->netns ^ id->proto) & (SPACES_RECENT - 1)];
-	__u32 entry;
+	__u32 entry =
+		index_find(&holds->spaces_index, space_hash(id), space_matches, holds->spaces, id);
+	struct space *space = entry == INDEX_NONE ? NULL : holds->spaces[entry];
 
-	if (*recent < holds->spaces_count && pt_space_is_same(&holds->spaces[*recent]->id, id))
-		return holds->spaces[*recent];
-	entry = index_find(&holds->spaces_index, space_hash(id), space_matches, holds->spaces, id);
-	if (entry == INDEX_NONE)
-		return NULL;
-	*recent = entry;
-	return holds->spaces[entry];
+	if (space)
+		holds->recent[(id->netns ^ id->proto) & (SPACES_RECENT - 1)] = space;
+	return space;
 }
 
 static struct space *space_get(struct holds *holds, const struct pt_space *id)
 {
-	struct space *first = space_first(holds, id);
+	struct space *first = holds_space(holds, id);
 	struct space *space = first, *last = NULL;
 
 	for (; space && space->id.vrf != id->vrf; space = space->next_vrf)
@@ -94,15 +92,17 @@ static struct space *space_get(struct holds *holds, const struct pt_space *id)
 	return space;
 }
 
-static struct port_state *page_new(void)
+static struct port_state *page_new(__u32 vrf)
 {
 	size_t size = PORTS_PER_PAGE * sizeof(struct port_state);
 	struct port_state *page = aligned_alloc(_Alignof(struct port_state), size);
 
-	return page ? memset(page, 0, size) : NULL;
+	for (unsigned int i = 0; page && i < PORTS_PER_PAGE; i++)
+		page[i] = (struct port_state){ .vrf = vrf };
+	return page;
 }
 
-struct port_state *holds_port(struct holds *holds, const struct pt_space *id, __u16 port)
+struct port_state *holds_port_make(struct holds *holds, const struct pt_space *id, __u16 port)
 {
 	struct space *space = space_get(holds, id);
 	struct port_state **page;
@@ -111,26 +111,28 @@ struct port_state *holds_port(struct holds *holds, const struct pt_space *id, __
 		return NULL;
 	page = &space->pages[port / PORTS_PER_PAGE];
 	if (!*page)
-		*page = page_new();
+		*page = page_new(id->vrf);
 	return *page ? &(*page)[port % PORTS_PER_PAGE] : NULL;
 }
 
-__u32 holds_add_behind(struct holds *holds, struct port_state *port, __u32 last)
+__u32 holds_add_behind(struct holds *holds, struct port_state *port, __u32 last, __u32 owner)
 {
-	__u32 number = pool_take(&holds->pool);
+	__u32 number = pool_take_raw(&holds->pool);
 	__u32 *link = last ? &holds_at(holds, last)->next : &port->first;
 
-	if (!number)
+	if (!number) {
+		owners_drop(&holds->owners, owner);
 		return 0;
-	holds_at(holds, number)->next = *link;
+	}
+	*holds_at(holds, number) = (struct hold){ .next = *link, .owner = owner };
 	*link = number;
 	port->holders++;
 	return number;
 }
 
-struct hold *holds_add(struct holds *holds, struct port_state *port)
+struct hold *holds_add(struct holds *holds, struct port_state *port, __u32 owner)
 {
-	return holds_at(holds, holds_add_behind(holds, port, 0));
+	return holds_at(holds, holds_add_behind(holds, port, 0, owner));
 }
 
 static void tw_clear(struct holds *holds, struct hold *hold)
@@ -153,18 +155,10 @@ void holds_remove(struct holds *holds, struct port_state *port, struct hold *hol
 	number = *link;
 	*link = hold->next;
 	tw_clear(holds, hold);
+	owners_drop(&holds->owners, port->prev);
+	port->prev = hold->owner;
 	pool_give(&holds->pool, number);
 	port->holders--;
-}
-
-struct hold *holds_of_sock(const struct holds *holds, const struct port_state *port, __u64 sock)
-{
-	struct hold *hold;
-
-	for (__u32 i = port->first; (hold = holds_at(holds, i)); i = hold->next)
-		if (hold->sock_open && hold->sock == sock)
-			return hold;
-	return NULL;
 }
 
 /* The address of a TIME_WAIT from before the trace is not known, its cookie is. */
@@ -186,25 +180,15 @@ static struct hold *hold_of_tw(const struct holds *holds, const struct port_stat
 	return NULL;
 }
 
-void holds_expect(struct holds *holds, const struct pt_space *id, __u16 port)
-{
-	const struct space *space = space_first(holds, id);
-	const struct port_state *page = space ? space->pages[port / PORTS_PER_PAGE] : NULL;
-
-	if (page)
-		__builtin_prefetch(&page[port % PORTS_PER_PAGE]);
-}
-
 struct hold *holds_find(struct holds *holds, const struct pt_space *id, __u16 port, __u64 sock,
 			__u64 tw, struct port_state **state)
 {
-	for (struct space *space = space_first(holds, id); space; space = space->next_vrf) {
-		struct port_state *page = space->pages[port / PORTS_PER_PAGE];
+	for (const struct space *space = holds_space(holds, id); space; space = space->next_vrf) {
 		struct hold *hold;
 
-		if (!page)
+		*state = space_port(space, port);
+		if (!*state)
 			continue;
-		*state = &page[port % PORTS_PER_PAGE];
 		hold = tw ? hold_of_tw(holds, *state, sock, tw)
 			  : holds_of_sock(holds, *state, sock);
 		if (hold)
@@ -250,13 +234,12 @@ static struct hold *hold_of_either(const struct holds *holds, const struct port_
 struct hold *holds_known(struct holds *holds, const struct pt_space *id, __u16 port, __u64 sock,
 			 __u64 tw, struct port_state **state)
 {
-	for (struct space *space = space_first(holds, id); space; space = space->next_vrf) {
-		struct port_state *page = space->pages[port / PORTS_PER_PAGE];
+	for (const struct space *space = holds_space(holds, id); space; space = space->next_vrf) {
 		struct hold *hold;
 
-		if (!page)
+		*state = space_port(space, port);
+		if (!*state)
 			continue;
-		*state = &page[port % PORTS_PER_PAGE];
 		hold = hold_of_either(holds, *state, sock, tw);
 		if (hold)
 			return hold;

@@ -9,6 +9,7 @@
 #include "user/base/index.h"
 #include "user/base/pool.h"
 #include "user/event/event.h"
+#include "user/ledger/owners.h"
 
 #define PORTS_PER_PAGE 256
 #define SPACES_RECENT 64 /* a power of two */
@@ -23,32 +24,30 @@ struct tw {
 
 /* One socket's ownership of one port. */
 struct hold {
-	__u32 next; /* of the same port; number in holds.pool, 0: last */
-	__u32 tws;  /* its TIME_WAITs, 0: none */
+	__u32 next;  /* of the same port; number in holds.pool, 0: last */
+	__u32 tws;   /* its TIME_WAITs, 0: none */
+	__u32 owner; /* number in holds.owners, a use of it; 0: not known */
+	__u32 crowd; /* crowd.c's, without meaning while there is none */
 	__u64 sock;
-	__u32 vrf;
+	__u64 since;	  /* CLOCK_BOOTTIME, ns; PT_UNKNOWN: before the trace */
+	__u64 open_until; /* 0: still open */
+	struct pt_tuple tuple;
 	bool sock_open; /* the socket itself still holds */
 	bool connected; /* since it was bound */
 	bool listened;	/* what it accepted may hold the port on */
 	__u8 family;
 	__u8 via;
-	struct pt_tuple tuple;
-	__u32 crowd; /* crowd.c's, without meaning while there is none */
-	struct pt_owner owner;
-	__u64 since;	  /* CLOCK_BOOTTIME, ns; PT_UNKNOWN: before the trace */
-	__u64 open_until; /* 0: still open */
 };
 
-/* One port of one space. Ports come up in no order: to each its line of the CPU's cache. */
+/* One port of one space. Ports come up in no order: each is within a line of the CPU's cache. */
 struct port_state {
 	__u32 first; /* hold */
 	__u32 holders;
 	__u64 free_since; /* CLOCK_BOOTTIME, ns; 0: not seen becoming free */
 	__u64 taker;	  /* the socket that took a TIME_WAIT of this port, 0: none */
-	bool prev_known;  /* of the hold that ended last: */
-	__u32 prev_pid;
-	char prev_comm[PT_COMM_LEN];
-} __attribute__((aligned(64)));
+	__u32 prev;	  /* owner of the hold that ended last, as in struct hold */
+	__u32 vrf;	  /* its space's: records of a socket that lets go do not tell it */
+} __attribute__((aligned(32)));
 
 struct space {
 	struct pt_space id;
@@ -59,20 +58,61 @@ struct space {
 struct holds {
 	struct pool pool;
 	struct pool tws;
+	struct owners owners;
 	struct space **spaces; /* one a namespace and protocol, the others behind it */
 	__u32 spaces_count;
-	__u32 recent[SPACES_RECENT]; /* of spaces, those asked for lately */
+	struct space *recent[SPACES_RECENT]; /* of these, those asked for lately */
 	struct index spaces_index;
 };
 
 void holds_init(struct holds *holds);
 void holds_free(struct holds *holds);
 
+/* For holds_space() and holds_port(), where the short way fails. */
+struct space *holds_space_find(struct holds *holds, const struct pt_space *id);
+struct port_state *holds_port_make(struct holds *holds, const struct pt_space *id, __u16 port);
+
+/* The first space of the namespace and protocol, whatever its VRF; NULL if there is none. */
+static inline struct space *holds_space(struct holds *holds, const struct pt_space *id)
+{
+	struct space *recent = holds->recent[(id->netns ^ id->proto) & (SPACES_RECENT - 1)];
+
+	return recent && pt_space_is_same(&recent->id, id) ? recent : holds_space_find(holds, id);
+}
+
+static inline struct port_state *space_port(const struct space *space, __u16 port)
+{
+	struct port_state *page = space->pages[port / PORTS_PER_PAGE];
+
+	return page ? &page[port % PORTS_PER_PAGE] : NULL;
+}
+
 /* The port's state, made if it is new. NULL if there is no memory. */
-struct port_state *holds_port(struct holds *holds, const struct pt_space *id, __u16 port);
+static inline struct port_state *holds_port(struct holds *holds, const struct pt_space *id,
+					    __u16 port)
+{
+	const struct space *space = holds_space(holds, id);
+	struct port_state *state =
+		space && space->id.vrf == id->vrf ? space_port(space, port) : NULL;
+
+	return state ?: holds_port_make(holds, id, port);
+}
 
 /* The port's state will be asked for: it is fetched into the CPU's cache meanwhile. */
-void holds_expect(struct holds *holds, const struct pt_space *id, __u16 port);
+static inline void holds_expect(struct holds *holds, const struct pt_space *id, __u16 port)
+{
+	const struct space *space = holds_space(holds, id);
+	const struct port_state *state = space ? space_port(space, port) : NULL;
+
+	if (state)
+		__builtin_prefetch(state);
+}
+
+/* Who has it. */
+static inline const struct pt_owner *holds_owner(const struct holds *holds, const struct hold *hold)
+{
+	return owners_at(&holds->owners, hold->owner);
+}
 
 static inline struct hold *holds_at(const struct holds *holds, __u32 number)
 {
@@ -84,16 +124,19 @@ static inline struct tw *holds_tw_at(const struct holds *holds, __u32 number)
 	return number ? pool_at(&holds->tws, number) : NULL;
 }
 
-/* A new, zeroed hold of the port, counted. NULL if there is no memory. */
-struct hold *holds_add(struct holds *holds, struct port_state *port);
+/*
+ * A new hold of the port, counted, zeroed but for owner, whose use is the hold's now (or given
+ * back: there is no memory, and NULL is returned).
+ */
+struct hold *holds_add(struct holds *holds, struct port_state *port, __u32 owner);
 
 /*
  * The same behind the port's hold of that number, 0: before all. Returns its number,
  * 0 if there is no memory.
  */
-__u32 holds_add_behind(struct holds *holds, struct port_state *port, __u32 last);
+__u32 holds_add_behind(struct holds *holds, struct port_state *port, __u32 last, __u32 owner);
 
-/* Forgets a hold of the port and its TIME_WAITs. */
+/* Forgets a hold of the port and its TIME_WAITs; its owner is the port's last one from then on. */
 void holds_remove(struct holds *holds, struct port_state *port, struct hold *hold);
 
 /*
@@ -109,7 +152,16 @@ typedef void (*holds_port_fn)(void *data, const struct pt_space *space, __u16 nu
 void holds_each_port(struct holds *holds, holds_port_fn fn, void *data);
 
 /* The hold of that socket, while the socket itself still holds; or NULL. */
-struct hold *holds_of_sock(const struct holds *holds, const struct port_state *port, __u64 sock);
+static inline struct hold *holds_of_sock(const struct holds *holds, const struct port_state *port,
+					 __u64 sock)
+{
+	struct hold *hold;
+
+	for (__u32 i = port->first; (hold = holds_at(holds, i)); i = hold->next)
+		if (hold->sock_open && hold->sock == sock)
+			return hold;
+	return NULL;
+}
 
 /*
  * For a record that does not tell the VRF: the hold of that socket, or if tw is

@@ -208,18 +208,18 @@ static int file(const struct filing *filing, struct hold *hold)
 }
 
 /* A record of a socket that lets go does not tell the VRF. */
-static struct pt_space space_of(const struct pt_rec_head *head, const struct hold *hold)
+static struct pt_space space_of(const struct pt_rec_head *head, const struct port_state *port)
 {
 	struct pt_space space = state_space(head);
 
-	space.vrf = hold->vrf;
+	space.vrf = port->vrf;
 	return space;
 }
 
 void in_way_file(struct ledger *ledger, const struct pt_rec_head *head,
 		 const struct port_state *port, struct hold *hold)
 {
-	struct pt_space space = space_of(head, hold);
+	struct pt_space space = space_of(head, port);
 	struct filing filing = filing_of(ledger, &space, head->port, port, NULL);
 
 	if (file(&filing, hold))
@@ -229,7 +229,7 @@ void in_way_file(struct ledger *ledger, const struct pt_rec_head *head,
 void in_way_remove(struct ledger *ledger, const struct pt_rec_head *head,
 		   const struct port_state *port, struct hold *hold)
 {
-	struct pt_space space = space_of(head, hold);
+	struct pt_space space = space_of(head, port);
 	struct filing filing = filing_of(ledger, &space, head->port, port, hold);
 	int err = 0;
 

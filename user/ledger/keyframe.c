@@ -62,6 +62,7 @@ static void tell_hold(const struct keyframe *keyframe, const struct pt_space *sp
 		      const struct hold *hold)
 {
 	const struct binding *bound = state_bound(keyframe->ledger, hold->sock);
+	const struct pt_owner *owner = holds_owner(&keyframe->ledger->holds, hold);
 	struct pt_rec_journal row = row_of(PT_JR_HOLD, space, port);
 	const struct tw *tw;
 
@@ -73,9 +74,9 @@ static void tell_hold(const struct keyframe *keyframe, const struct pt_space *sp
 			 (hold->connected ? PT_J_CONNECTED : 0) |
 			 (hold->listened ? PT_J_LISTENED : 0) |
 			 (bound->sock == hold->sock && bound->port == port ? PT_J_LAST : 0);
-	if (hold->owner.known) {
-		row.head.flags |= PT_J_OWNER | (hold->owner.kernel ? PT_J_KTHREAD : 0);
-		row.task = state_task(&hold->owner);
+	if (owner->known) {
+		row.head.flags |= PT_J_OWNER | (owner->kernel ? PT_J_KTHREAD : 0);
+		row.task = state_task(owner);
 	}
 	row.tuple = hold->tuple;
 	row.via = hold->via;
@@ -89,17 +90,16 @@ static void tell_port(void *data, const struct pt_space *space, __u16 number,
 		      struct port_state *port)
 {
 	const struct keyframe *keyframe = data;
+	const struct pt_owner *prev = owners_at(&keyframe->ledger->holds.owners, port->prev);
 	struct pt_rec_journal row = row_of(PT_JR_PORT, space, number);
 	const struct hold *hold;
 
-	if (port->free_since || port->taker || port->prev_known) {
+	if (port->free_since || port->taker || port->prev) {
 		row.head.ts = port->free_since;
-		row.head.flags = port->prev_known ? PT_J_OWNER : 0;
+		row.head.flags = port->prev ? PT_J_OWNER : 0;
 		row.numbers[0] = port->taker;
-		if (port->prev_known) {
-			row.task.pid = port->prev_pid;
-			memcpy(row.task.comm, port->prev_comm, PT_COMM_LEN);
-		}
+		row.task.pid = prev->pid;
+		memcpy(row.task.comm, prev->comm, PT_COMM_LEN);
 		keyframe->fn(keyframe->data, &row.head);
 	}
 	for (__u32 i = port->first; (hold = holds_at(&keyframe->ledger->holds, i)); i = hold->next)
@@ -135,13 +135,18 @@ static void take_state(struct ledger *ledger, const struct pt_rec_journal *row)
 	ledger->loaded_hold = 0;
 }
 
-static void take_port(struct port_state *port, const struct pt_rec_journal *row)
+static int take_port(struct ledger *ledger, const struct pt_rec_journal *row,
+		     struct port_state *port)
 {
+	struct owners *owners = &ledger->holds.owners;
+
 	port->free_since = row->head.ts;
 	port->taker = row->numbers[0];
-	port->prev_known = row->head.flags & PT_J_OWNER;
-	port->prev_pid = row->task.pid;
-	memcpy(port->prev_comm, row->task.comm, PT_COMM_LEN - 1);
+	owners_drop(owners, port->prev);
+	port->prev = 0;
+	if (!(row->head.flags & PT_J_OWNER))
+		return 0;
+	return owners_take_task(owners, &row->task, false, &port->prev);
 }
 
 static int take_hold(struct ledger *ledger, const struct pt_rec_journal *row,
@@ -149,15 +154,19 @@ static int take_hold(struct ledger *ledger, const struct pt_rec_journal *row,
 {
 	__u32 flags = row->head.flags;
 	__u32 last = port == ledger->loaded_port ? ledger->loaded_hold : 0;
-	__u32 number = holds_add_behind(&ledger->holds, port, last);
-	struct hold *hold = holds_at(&ledger->holds, number);
+	__u32 number, owner = 0;
+	struct hold *hold;
 
+	if (flags & PT_J_OWNER &&
+	    owners_take_task(&ledger->holds.owners, &row->task, flags & PT_J_KTHREAD, &owner))
+		return -ENOMEM;
+	number = holds_add_behind(&ledger->holds, port, last, owner);
+	hold = holds_at(&ledger->holds, number);
 	if (!hold)
 		return -ENOMEM;
 	ledger->loaded_port = port;
 	ledger->loaded_hold = number;
 	hold->sock = row->head.sock;
-	hold->vrf = row->head.vrf;
 	hold->sock_open = flags & PT_J_SOCK_OPEN;
 	hold->connected = flags & PT_J_CONNECTED;
 	hold->listened = flags & PT_J_LISTENED;
@@ -166,8 +175,6 @@ static int take_hold(struct ledger *ledger, const struct pt_rec_journal *row,
 	hold->tuple = row->tuple;
 	hold->since = flags & PT_J_NO_START ? PT_UNKNOWN : row->head.ts;
 	hold->open_until = row->numbers[0];
-	if (flags & PT_J_OWNER)
-		hold->owner = state_owner(&row->task, flags & PT_J_KTHREAD);
 	if (flags & PT_J_LAST)
 		*state_bound(ledger, hold->sock) = (struct binding){ hold->sock, row->head.port };
 	return 0;
@@ -208,6 +215,5 @@ int keyframe_take(struct ledger *ledger, const struct pt_rec_journal *row)
 		return take_hold(ledger, row, port);
 	if (row->head.kind == PT_JR_HOLD_TW)
 		return take_tw(ledger, row, port);
-	take_port(port, row);
-	return 0;
+	return take_port(ledger, row, port);
 }

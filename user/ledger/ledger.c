@@ -61,12 +61,6 @@ bool ledger_next_orphan(struct ledger *ledger, struct ledger_orphan *orphan)
 	return true;
 }
 
-static struct pt_owner owner_of(const struct pt_rec_port *rec)
-{
-	return rec->head.flags & PT_F_KIN ? (struct pt_owner){ .known = false }
-					  : state_owner(&rec->task, rec->head.flags & PT_F_KTHREAD);
-}
-
 /*
  * The hold that a record of its socket is about (of its TIME_WAIT, if tw is not
  * 0). NULL, and counted, for a socket that holds nothing here.
@@ -118,7 +112,7 @@ static void tell_time_wait(struct ledger *ledger, const struct pt_rec_head *head
 {
 	struct pt_event ev;
 
-	state_event_of_hold(&ev, head, hold, PT_EV_TIME_WAIT);
+	state_event_of_hold(ledger, &ev, head, port, hold, PT_EV_TIME_WAIT);
 	ev.open_ns = state_elapsed(hold->since, hold->open_until);
 	ev.fin_wait2 = head->flags & PT_F_FIN_WAIT2;
 	ev.holders = state_holders(ledger, port);
@@ -197,7 +191,7 @@ static bool take_from_tw(struct ledger *ledger, const struct pt_rec_port *rec,
 	struct hold *hold;
 	struct tw *tw;
 
-	if (!state_has_remote(&rec->tuple))
+	if (!port->first || !state_has_remote(&rec->tuple))
 		return false;
 	for (__u32 i = port->first; (hold = holds_at(&ledger->holds, i)); i = hold->next)
 		for (__u32 j = hold->tws; (tw = holds_tw_at(&ledger->holds, j)); j = tw->next)
@@ -234,7 +228,7 @@ static void tell_alloc(struct ledger *ledger, const struct pt_rec_port *rec,
 {
 	struct pt_event ev;
 
-	state_event_of_hold(&ev, &rec->head, hold, PT_EV_ALLOC);
+	state_event_of_hold(ledger, &ev, &rec->head, port, hold, PT_EV_ALLOC);
 	if (rec->head.flags & PT_F_SEARCHED)
 		ev.search_ns = rec->search_ns;
 	ev.holders = state_holders(ledger, port);
@@ -242,22 +236,32 @@ static void tell_alloc(struct ledger *ledger, const struct pt_rec_port *rec,
 	state_emit(ledger, &ev);
 }
 
+/* A task that was not the owner told the record: then the owner is not known. */
+static int take_owner(struct ledger *ledger, const struct pt_rec_port *rec, __u32 *owner)
+{
+	*owner = 0;
+	if (rec->head.flags & PT_F_KIN)
+		return 0;
+	return owners_take_task(&ledger->holds.owners, &rec->task, rec->head.flags & PT_F_KTHREAD,
+				owner);
+}
+
 static int alloc_new(struct ledger *ledger, const struct pt_rec_port *rec, struct port_state *port)
 {
 	bool from_tw =
 		take_from_tw(ledger, rec, port) || (port->taker && port->taker == rec->head.sock);
-	struct hold *hold = holds_add(&ledger->holds, port);
+	struct hold *hold;
+	__u32 owner;
 
 	port->taker = 0;
+	hold = take_owner(ledger, rec, &owner) ? NULL : holds_add(&ledger->holds, port, owner);
 	if (!hold)
 		return -ENOMEM;
 	hold->sock = rec->head.sock;
 	hold->sock_open = true;
 	hold->family = rec->head.family;
-	hold->vrf = rec->head.vrf;
 	hold->via = rec->via;
 	hold->tuple = rec->tuple;
-	hold->owner = owner_of(rec);
 	hold->since = rec->head.flags & PT_F_LATE ? PT_UNKNOWN : rec->head.ts;
 	in_way_changed(ledger, &rec->head, port, hold);
 	if (state_tells(ledger, rec->head.ts))
@@ -286,21 +290,26 @@ static int ends_unseen(struct ledger *ledger, const struct pt_rec_head *head)
  * A socket has one port at a time (its TIME_WAITs may have others): that it gets
  * one says that it let the last one go, should all who tell that have been skipped.
  */
+static void end_on_port(struct ledger *ledger, const struct pt_rec_head *head, __u16 port)
+{
+	struct pt_rec_journal end = { .head = *head };
+
+	end.head.kind = PT_JR_END;
+	end.head.size = sizeof(end);
+	end.head.flags = 0;
+	end.head.port = port;
+	if (ends_unseen(ledger, &end.head) == TAKEN)
+		state_tap(ledger, &end.head);
+}
+
 static void end_elsewhere(struct ledger *ledger, const struct pt_rec_head *head)
 {
 	struct binding *bound = state_bound(ledger, head->sock);
 	struct binding last = *bound;
-	struct pt_rec_journal end = { .head = *head };
 
 	*bound = (struct binding){ head->sock, head->port };
-	if (last.sock != head->sock || last.port == head->port)
-		return;
-	end.head.kind = PT_JR_END;
-	end.head.size = sizeof(end);
-	end.head.flags = 0;
-	end.head.port = last.port;
-	if (ends_unseen(ledger, &end.head) == TAKEN)
-		state_tap(ledger, &end.head);
+	if (last.sock == head->sock && last.port != head->port)
+		end_on_port(ledger, head, last.port);
 }
 
 static int on_alloc(struct ledger *ledger, const struct pt_rec_head *head)
@@ -393,7 +402,8 @@ static int on_fail(struct ledger *ledger, const struct pt_rec_head *head)
 		return TAKEN;
 	state_event(&ev, head, PT_EV_FAIL);
 	ev.via = rec->via;
-	ev.owner = owner_of(rec);
+	if (!(head->flags & PT_F_KIN))
+		ev.owner = owners_of_task(&rec->task, head->flags & PT_F_KTHREAD);
 	ev.error = -rec->error;
 	if (head->flags & PT_F_SEARCHED)
 		ev.search_ns = rec->search_ns;
@@ -437,13 +447,14 @@ static void settle_kin(struct ledger *ledger, struct pt_rec_port *rec)
 	struct port_state *port;
 	const struct hold *kin =
 		holds_known(&ledger->holds, &space, rec->kin.port, rec->kin.sock, 0, &port);
+	const struct pt_owner *owner = kin ? holds_owner(&ledger->holds, kin) : NULL;
 
 	memset(&rec->task, 0, sizeof(rec->task));
-	if (!kin || !kin->owner.known)
+	if (!owner || !owner->known)
 		return;
 	rec->head.flags &= ~(__u32)(PT_F_KIN | PT_F_KTHREAD);
-	rec->head.flags |= kin->owner.kernel ? PT_F_KTHREAD : 0;
-	rec->task = state_task(&kin->owner);
+	rec->head.flags |= owner->kernel ? PT_F_KTHREAD : 0;
+	rec->task = state_task(owner);
 }
 
 static const struct pt_rec_head *settle(struct ledger *ledger, const struct pt_rec_head *head,

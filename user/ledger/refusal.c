@@ -15,7 +15,7 @@ static void set_blocker(struct pt_blocker *blocker, const struct pt_event *ev,
 {
 	const struct pt_tuple *tuple = tw ? &tw->tuple : &hold->tuple;
 
-	*blocker = (struct pt_blocker){ .owner = hold->owner,
+	*blocker = (struct pt_blocker){ .owner = *holds_owner(holds, hold),
 					.via = hold->via,
 					.count = 1,
 					.time_wait = tw || !hold->sock_open,

@@ -34,23 +34,6 @@ void state_event_tuple(struct pt_event *ev, const struct pt_tuple *tuple)
 	ev->rport = tuple->rport;
 }
 
-struct pt_owner state_owner(const struct pt_task *task, bool kernel)
-{
-	struct pt_owner owner = {
-		.known = true,
-		.kernel = kernel,
-		.pid = task->pid,
-		.tid = task->tid,
-		.uid = task->uid,
-		.start = task->start,
-		.cgroup = task->cgroup,
-	};
-
-	memcpy(owner.comm, task->comm, PT_COMM_LEN - 1);
-	memcpy(owner.thread, task->thread, PT_COMM_LEN - 1);
-	return owner;
-}
-
 struct pt_task state_task(const struct pt_owner *owner)
 {
 	struct pt_task task = {
@@ -93,22 +76,25 @@ void state_event(struct pt_event *ev, const struct pt_rec_head *head, enum pt_ev
 	};
 }
 
-void state_event_of_hold(struct pt_event *ev, const struct pt_rec_head *head,
+void state_event_of_hold(const struct ledger *ledger, struct pt_event *ev,
+			 const struct pt_rec_head *head, const struct port_state *port,
 			 const struct hold *hold, enum pt_event_type type)
 {
 	state_event(ev, head, type);
-	ev->space.vrf = hold->vrf;
+	ev->space.vrf = port->vrf;
 	ev->family = hold->family;
 	ev->sock = cookie_of(head, hold->sock);
 	ev->hold = hold->sock;
 	ev->via = hold->via;
-	ev->owner = hold->owner;
+	ev->owner = *holds_owner(&ledger->holds, hold);
 	state_event_tuple(ev, &hold->tuple);
 }
 
 void state_event_reuse(const struct ledger *ledger, const struct port_state *port, bool from_tw,
 		       struct pt_event *ev)
 {
+	const struct pt_owner *prev;
+
 	if (ledger->uncertain)
 		ev->reuse = PT_REUSE_UNKNOWN;
 	else if (from_tw)
@@ -125,9 +111,10 @@ void state_event_reuse(const struct ledger *ledger, const struct port_state *por
 		ev->reuse_ns = state_elapsed(port->free_since, ev->ts);
 	if (ev->reuse == PT_REUSE_UNKNOWN)
 		return;
-	ev->prev_known = port->prev_known;
-	ev->prev_pid = port->prev_pid;
-	memcpy(ev->prev_comm, port->prev_comm, PT_COMM_LEN);
+	prev = owners_at(&ledger->holds.owners, port->prev);
+	ev->prev_known = prev->known;
+	ev->prev_pid = prev->pid;
+	memcpy(ev->prev_comm, prev->comm, PT_COMM_LEN);
 }
 
 __u64 state_holders(const struct ledger *ledger, const struct port_state *port)
@@ -149,7 +136,7 @@ static __u64 open_ns(const struct hold *hold, __u64 held_ns)
 }
 
 static void add_orphan(struct ledger *ledger, const struct pt_rec_head *head,
-		       const struct hold *hold)
+		       const struct port_state *port, const struct hold *hold)
 {
 	unsigned int place = ledger->orphans_first + ledger->orphans_count;
 	struct ledger_orphan *orphan;
@@ -159,15 +146,17 @@ static void add_orphan(struct ledger *ledger, const struct pt_rec_head *head,
 		return;
 	}
 	orphan = &ledger->orphans[place % LEDGER_ORPHANS_MAX];
-	*orphan = (struct ledger_orphan){ state_space(head), head->port, hold->owner };
-	orphan->space.vrf = hold->vrf;
+	*orphan = (struct ledger_orphan){ state_space(head), head->port,
+					  *holds_owner(&ledger->holds, hold) };
+	orphan->space.vrf = port->vrf;
 	ledger->orphans_count++;
 }
 
-static void event_of_free(struct pt_event *ev, const struct pt_rec_head *head,
+static void event_of_free(const struct ledger *ledger, struct pt_event *ev,
+			  const struct pt_rec_head *head, const struct port_state *port,
 			  const struct hold *hold, enum pt_end end)
 {
-	state_event_of_hold(ev, head, hold, PT_EV_FREE);
+	state_event_of_hold(ledger, ev, head, port, hold, PT_EV_FREE);
 	ev->end = end;
 	/* found gone: since when is not known */
 	ev->held_ns = end == PT_END_UNKNOWN ? PT_UNKNOWN : state_elapsed(hold->since, head->ts);
@@ -181,12 +170,9 @@ void state_end_hold(struct ledger *ledger, const struct pt_rec_head *head, struc
 	struct pt_event ev;
 
 	if (tells)
-		event_of_free(&ev, head, hold, end);
+		event_of_free(ledger, &ev, head, port, hold, end);
 	if (hold->listened)
-		add_orphan(ledger, head, hold);
-	port->prev_known = hold->owner.known;
-	port->prev_pid = hold->owner.pid;
-	memcpy(port->prev_comm, hold->owner.comm, PT_COMM_LEN);
+		add_orphan(ledger, head, port, hold);
 	in_way_goes(ledger, head, port, hold);
 	holds_remove(&ledger->holds, port, hold);
 	if (!port->holders)

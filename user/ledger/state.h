@@ -93,7 +93,6 @@ static inline void state_tap(const struct ledger *ledger, const struct pt_rec_he
 		ledger->tap(ledger->tap_data, row);
 }
 
-struct pt_owner state_owner(const struct pt_task *task, bool kernel);
 struct pt_task state_task(const struct pt_owner *owner);
 
 static inline bool state_has_remote(const struct pt_tuple *tuple)
@@ -126,7 +125,8 @@ void state_event(struct pt_event *ev, const struct pt_rec_head *head, enum pt_ev
 void state_event_tuple(struct pt_event *ev, const struct pt_tuple *tuple);
 
 /* An event of a hold, told by a record of its socket or of its TIME_WAIT. */
-void state_event_of_hold(struct pt_event *ev, const struct pt_rec_head *head,
+void state_event_of_hold(const struct ledger *ledger, struct pt_event *ev,
+			 const struct pt_rec_head *head, const struct port_state *port,
 			 const struct hold *hold, enum pt_event_type type);
 
 /* What was known of the port before this allocation. */
