@@ -103,17 +103,3 @@ int pt_via_ephemeral(enum pt_via via)
 		return -1;
 	}
 }
-
-bool pt_addr_is_v4(const __u8 addr[16])
-{
-	static const __u8 mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	return !memcmp(addr, mapped, sizeof(mapped));
-}
-
-bool pt_addr_is_any(const __u8 addr[16])
-{
-	static const __u8 none[16];
-
-	return !memcmp(addr, none, 16) || (pt_addr_is_v4(addr) && !memcmp(addr + 12, none, 4));
-}

@@ -6,9 +6,11 @@
 #ifndef PORTTRACE_EVENT_H
 #define PORTTRACE_EVENT_H
 
+#include <arpa/inet.h>
 #include <linux/types.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "bpf/event_abi.h"
 
@@ -178,9 +180,35 @@ static inline bool pt_space_is_same(const struct pt_space *a, const struct pt_sp
 	return a->netns_cookie == b->netns_cookie && a->netns == b->netns && a->proto == b->proto;
 }
 
+/* The first 64 bits and then two of 32, of the network's order. */
+struct pt_addr_words {
+	__u64 high;
+	__u32 mapped;
+	__u32 low;
+};
+
+static inline struct pt_addr_words pt_addr_words(const __u8 addr[16])
+{
+	struct pt_addr_words words;
+
+	memcpy(&words, addr, sizeof(words));
+	return words;
+}
+
 /* ::ffff:a.b.c.d */
-bool pt_addr_is_v4(const __u8 addr[16]);
+static inline bool pt_addr_is_v4(const __u8 addr[16])
+{
+	struct pt_addr_words words = pt_addr_words(addr);
+
+	return !words.high && words.mapped == htonl(0xffff);
+}
+
 /* 0.0.0.0 or :: */
-bool pt_addr_is_any(const __u8 addr[16]);
+static inline bool pt_addr_is_any(const __u8 addr[16])
+{
+	struct pt_addr_words words = pt_addr_words(addr);
+
+	return !words.high && !words.low && (!words.mapped || words.mapped == htonl(0xffff));
+}
 
 #endif /* PORTTRACE_EVENT_H */

@@ -115,26 +115,6 @@ struct port_state *holds_port_make(struct holds *holds, const struct pt_space *i
 	return *page ? &(*page)[port % PORTS_PER_PAGE] : NULL;
 }
 
-__u32 holds_add_behind(struct holds *holds, struct port_state *port, __u32 last, __u32 owner)
-{
-	__u32 number = pool_take_raw(&holds->pool);
-	__u32 *link = last ? &holds_at(holds, last)->next : &port->first;
-
-	if (!number) {
-		owners_drop(&holds->owners, owner);
-		return 0;
-	}
-	*holds_at(holds, number) = (struct hold){ .next = *link, .owner = owner };
-	*link = number;
-	port->holders++;
-	return number;
-}
-
-struct hold *holds_add(struct holds *holds, struct port_state *port, __u32 owner)
-{
-	return holds_at(holds, holds_add_behind(holds, port, 0, owner));
-}
-
 static void tw_clear(struct holds *holds, struct hold *hold)
 {
 	while (hold->tws) {
@@ -145,7 +125,7 @@ static void tw_clear(struct holds *holds, struct hold *hold)
 	}
 }
 
-void holds_remove(struct holds *holds, struct port_state *port, struct hold *hold)
+__u32 holds_unlink(struct holds *holds, struct port_state *port, struct hold *hold)
 {
 	__u32 *link = &port->first;
 	__u32 number;
@@ -155,10 +135,7 @@ void holds_remove(struct holds *holds, struct port_state *port, struct hold *hol
 	number = *link;
 	*link = hold->next;
 	tw_clear(holds, hold);
-	owners_drop(&holds->owners, port->prev);
-	port->prev = hold->owner;
-	pool_give(&holds->pool, number);
-	port->holders--;
+	return number;
 }
 
 /* The address of a TIME_WAIT from before the trace is not known, its cookie is. */
@@ -167,8 +144,8 @@ static bool is_tw(const struct hold *hold, const struct tw *entry, __u64 sock, _
 	return entry->sock == tw || (!entry->sock && hold->sock == sock);
 }
 
-static struct hold *hold_of_tw(const struct holds *holds, const struct port_state *port, __u64 sock,
-			       __u64 tw)
+struct hold *holds_of_tw(const struct holds *holds, const struct port_state *port, __u64 sock,
+			 __u64 tw)
 {
 	struct hold *hold;
 	struct tw *entry;
@@ -177,23 +154,6 @@ static struct hold *hold_of_tw(const struct holds *holds, const struct port_stat
 		for (__u32 j = hold->tws; (entry = holds_tw_at(holds, j)); j = entry->next)
 			if (is_tw(hold, entry, sock, tw))
 				return hold;
-	return NULL;
-}
-
-struct hold *holds_find(struct holds *holds, const struct pt_space *id, __u16 port, __u64 sock,
-			__u64 tw, struct port_state **state)
-{
-	for (const struct space *space = holds_space(holds, id); space; space = space->next_vrf) {
-		struct hold *hold;
-
-		*state = space_port(space, port);
-		if (!*state)
-			continue;
-		hold = tw ? hold_of_tw(holds, *state, sock, tw)
-			  : holds_of_sock(holds, *state, sock);
-		if (hold)
-			return hold;
-	}
 	return NULL;
 }
 

@@ -125,19 +125,49 @@ static inline struct tw *holds_tw_at(const struct holds *holds, __u32 number)
 }
 
 /*
- * A new hold of the port, counted, zeroed but for owner, whose use is the hold's now (or given
- * back: there is no memory, and NULL is returned).
+ * A new hold of the port, counted, behind its hold of the number last (0: before all); zeroed
+ * but for owner, whose use is the hold's now (or given back: there is no memory). Returns its
+ * number or 0.
  */
-struct hold *holds_add(struct holds *holds, struct port_state *port, __u32 owner);
+static inline __u32 holds_add_behind(struct holds *holds, struct port_state *port, __u32 last,
+				     __u32 owner)
+{
+	__u32 number = pool_take_raw(&holds->pool);
+	__u32 *link = last ? &holds_at(holds, last)->next : &port->first;
 
-/*
- * The same behind the port's hold of that number, 0: before all. Returns its number,
- * 0 if there is no memory.
- */
-__u32 holds_add_behind(struct holds *holds, struct port_state *port, __u32 last, __u32 owner);
+	if (!number) {
+		owners_drop(&holds->owners, owner);
+		return 0;
+	}
+	*holds_at(holds, number) = (struct hold){ .next = *link, .owner = owner };
+	*link = number;
+	port->holders++;
+	return number;
+}
+
+/* The same before all. Returns NULL if there is no memory. */
+static inline struct hold *holds_add(struct holds *holds, struct port_state *port, __u32 owner)
+{
+	return holds_at(holds, holds_add_behind(holds, port, 0, owner));
+}
+
+/* For holds_remove(), of any hold: takes it out of its port's list, and returns its number. */
+__u32 holds_unlink(struct holds *holds, struct port_state *port, struct hold *hold);
 
 /* Forgets a hold of the port and its TIME_WAITs; its owner is the port's last one from then on. */
-void holds_remove(struct holds *holds, struct port_state *port, struct hold *hold);
+static inline void holds_remove(struct holds *holds, struct port_state *port, struct hold *hold)
+{
+	__u32 number = port->first;
+
+	if (holds_at(holds, number) == hold && !hold->tws)
+		port->first = hold->next;
+	else
+		number = holds_unlink(holds, port, hold);
+	owners_drop(&holds->owners, port->prev);
+	port->prev = hold->owner;
+	pool_give(&holds->pool, number);
+	port->holders--;
+}
 
 /*
  * Calls fn for every hold; it may remove that hold, and no other.
@@ -163,13 +193,31 @@ static inline struct hold *holds_of_sock(const struct holds *holds, const struct
 	return NULL;
 }
 
+/* For holds_find(): the hold of that TIME_WAIT, which that socket left; or NULL. */
+struct hold *holds_of_tw(const struct holds *holds, const struct port_state *port, __u64 sock,
+			 __u64 tw);
+
 /*
  * For a record that does not tell the VRF: the hold of that socket, or if tw is
- * not 0 of that TIME_WAIT, in whichever VRF it is; *port is its port's state.
+ * not 0 of that TIME_WAIT, in whichever VRF it is; *state is its port's.
  * NULL if there is none.
  */
-struct hold *holds_find(struct holds *holds, const struct pt_space *id, __u16 port, __u64 sock,
-			__u64 tw, struct port_state **state);
+static inline struct hold *holds_find(struct holds *holds, const struct pt_space *id, __u16 port,
+				      __u64 sock, __u64 tw, struct port_state **state)
+{
+	for (const struct space *space = holds_space(holds, id); space; space = space->next_vrf) {
+		struct hold *hold;
+
+		*state = space_port(space, port);
+		if (!*state)
+			continue;
+		hold = tw ? holds_of_tw(holds, *state, sock, tw)
+			  : holds_of_sock(holds, *state, sock);
+		if (hold)
+			return hold;
+	}
+	return NULL;
+}
 
 /*
  * For what a dump tells: the hold of that socket, also when the socket itself

@@ -65,8 +65,8 @@ bool ledger_next_orphan(struct ledger *ledger, struct ledger_orphan *orphan)
  * The hold that a record of its socket is about (of its TIME_WAIT, if tw is not
  * 0). NULL, and counted, for a socket that holds nothing here.
  */
-static struct hold *find_hold(struct ledger *ledger, const struct pt_rec_head *head, __u64 tw,
-			      struct port_state **port)
+static inline __attribute__((always_inline)) struct hold *
+find_hold(struct ledger *ledger, const struct pt_rec_head *head, __u64 tw, struct port_state **port)
 {
 	struct pt_space space = state_space(head);
 	struct hold *hold = holds_find(&ledger->holds, &space, head->port, head->sock, tw, port);
@@ -460,7 +460,7 @@ static void settle_kin(struct ledger *ledger, struct pt_rec_port *rec)
 static const struct pt_rec_head *settle(struct ledger *ledger, const struct pt_rec_head *head,
 					struct pt_rec_port *copy)
 {
-	if ((head->kind != PT_REC_ALLOC && head->kind != PT_REC_FAIL) || !(head->flags & PT_F_KIN))
+	if (!(head->flags & PT_F_KIN) || (head->kind != PT_REC_ALLOC && head->kind != PT_REC_FAIL))
 		return head;
 	*copy = *decode_port(head);
 	settle_kin(ledger, copy);

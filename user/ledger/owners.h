@@ -6,9 +6,8 @@
 #ifndef PORTTRACE_LEDGER_OWNERS_H
 #define PORTTRACE_LEDGER_OWNERS_H
 
-#include <string.h>
-
 #include "user/base/chain.h"
+#include "user/base/compare.h"
 #include "user/event/event.h"
 
 #define OWNERS_RECENT 256 /* a power of two */
@@ -50,14 +49,10 @@ int owners_take(struct owners *owners, const struct pt_owner *owner, __u32 *numb
 static inline bool owners_is_task(const struct pt_owner *owner, const struct pt_task *task,
 				  bool kernel)
 {
-	_Static_assert(offsetof(struct pt_owner, start) == offsetof(struct pt_task, start) &&
-			       sizeof(struct pt_owner) == sizeof(struct pt_task),
-		       "from their start on, task and owner are laid out alike");
-
 	return owner->pid == task->pid && owner->tid == task->tid && owner->uid == task->uid &&
-	       owner->kernel == kernel &&
-	       !memcmp(&owner->start, &task->start,
-		       sizeof(*task) - offsetof(struct pt_task, start));
+	       owner->kernel == kernel && owner->start == task->start &&
+	       owner->cgroup == task->cgroup && compare_is_same16(owner->comm, task->comm) &&
+	       compare_is_same16(owner->thread, task->thread);
 }
 
 /* owners_take() of owners_of_task(); a thread that asked lately costs a comparison. */

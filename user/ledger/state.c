@@ -4,15 +4,6 @@
 /* A release is told before the kernel's tables show it: how long a dump may lag behind. */
 #define RELEASE_LAG_NS 1000000000ULL
 
-bool state_tells(struct ledger *ledger, __u64 ts)
-{
-	if (ledger->emit)
-		return true;
-	if (ts > ledger->last_event_ts)
-		ledger->last_event_ts = ts;
-	return false;
-}
-
 void state_emit(struct ledger *ledger, struct pt_event *ev)
 {
 	if (ev->ts < ledger->last_event_ts)
@@ -183,21 +174,9 @@ void state_end_hold(struct ledger *ledger, const struct pt_rec_head *head, struc
 	state_emit(ledger, &ev);
 }
 
-static __u32 recent_slot(__u64 sock)
-{
-	return index_hash(sock) & (RECENT - 1);
-}
-
-void state_socket_goes(struct ledger *ledger, const struct pt_rec_head *head, struct hold *hold)
-{
-	ledger->recent[recent_slot(head->sock)] =
-		(struct release){ head->sock, head->ts, head->port };
-	hold->sock_open = false;
-}
-
 bool state_just_released(const struct ledger *ledger, __u64 sock, __u16 port, __u64 ts)
 {
-	const struct release *release = &ledger->recent[recent_slot(sock)];
+	const struct release *release = &ledger->recent[state_recent_slot(sock)];
 
 	/* of a row that was decided when it was recorded */
 	if (ledger->replays)

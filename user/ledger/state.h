@@ -10,6 +10,7 @@
 
 #include "user/base/index.h"
 #include "user/base/chain.h"
+#include "user/base/compare.h"
 #include "user/event/journal.h"
 #include "user/ledger/crowd.h"
 #include "user/ledger/holds.h"
@@ -104,8 +105,8 @@ static inline bool state_has_remote(const struct pt_tuple *tuple)
 static inline bool state_same_tuple(const struct pt_tuple *old, const struct pt_tuple *new,
 				    __u32 vrf)
 {
-	if (old->rport != new->rport || memcmp(old->raddr, new->raddr, sizeof(old->raddr)) ||
-	    memcmp(old->laddr, new->laddr, sizeof(old->laddr)))
+	if (old->rport != new->rport || !compare_is_same16(old->raddr, new->raddr) ||
+	    !compare_is_same16(old->laddr, new->laddr))
 		return false;
 	/* INET_MATCH(): a socket bound to no device is in the way of every one */
 	return !old->ifindex || old->ifindex == new->ifindex || old->ifindex == vrf;
@@ -115,7 +116,14 @@ static inline bool state_same_tuple(const struct pt_tuple *old, const struct pt_
  * Whether somebody wants an event that happens at ts, and it is worth being made.
  * If not, it is remembered as the time of the last event all the same.
  */
-bool state_tells(struct ledger *ledger, __u64 ts);
+static inline bool state_tells(struct ledger *ledger, __u64 ts)
+{
+	if (ledger->emit)
+		return true;
+	if (ts > ledger->last_event_ts)
+		ledger->last_event_ts = ts;
+	return false;
+}
 
 /* To whom the ledger tells it; ts is raised to that of the event before. */
 void state_emit(struct ledger *ledger, struct pt_event *ev);
@@ -139,8 +147,19 @@ __u64 state_holders(const struct ledger *ledger, const struct port_state *port);
 void state_end_hold(struct ledger *ledger, const struct pt_rec_head *head, struct port_state *port,
 		    struct hold *hold, enum pt_end end);
 
+static inline __u32 state_recent_slot(__u64 sock)
+{
+	return index_hash(sock) & (RECENT - 1);
+}
+
 /* The socket itself holds no more. */
-void state_socket_goes(struct ledger *ledger, const struct pt_rec_head *head, struct hold *hold);
+static inline void state_socket_goes(struct ledger *ledger, const struct pt_rec_head *head,
+				     struct hold *hold)
+{
+	ledger->recent[state_recent_slot(head->sock)] =
+		(struct release){ head->sock, head->ts, head->port };
+	hold->sock_open = false;
+}
 
 /* Whether that was told of it, within the second before ts. */
 bool state_just_released(const struct ledger *ledger, __u64 sock, __u16 port, __u64 ts);

@@ -85,9 +85,10 @@ void pipeline_set_range(struct pipeline *pipeline, const struct ledger_range *ra
 void pipeline_record(struct pipeline *pipeline, const void *record, size_t size)
 {
 	const struct pt_rec_head *head;
-	int err = decode_record(record, size, &head);
+	int err = decode_record(record, size, &head) ?: ledger_record(pipeline->ledger, head);
 
-	keep_error(pipeline, err ?: ledger_record(pipeline->ledger, head));
+	if (err)
+		keep_error(pipeline, err);
 }
 
 void pipeline_expect(struct pipeline *pipeline, const struct pt_rec_head *row)
@@ -97,7 +98,10 @@ void pipeline_expect(struct pipeline *pipeline, const struct pt_rec_head *row)
 
 void pipeline_row(struct pipeline *pipeline, const struct pt_rec_head *row)
 {
-	keep_error(pipeline, ledger_row(pipeline->ledger, row));
+	int err = ledger_row(pipeline->ledger, row);
+
+	if (err)
+		keep_error(pipeline, err);
 }
 
 void pipeline_set_tap(struct pipeline *pipeline, ledger_tap tap, void *data)

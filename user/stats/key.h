@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "user/base/compare.h"
 #include "user/base/index.h"
 #include "user/event/event.h"
 
@@ -47,7 +48,7 @@ static inline __u32 key_remote_hash(const __u8 raddr[16], __u16 rport)
 static inline bool key_remote_is_equal(const __u8 a[16], __u16 a_port, const __u8 b[16],
 				       __u16 b_port)
 {
-	return a_port == b_port && (!a_port || !memcmp(a, b, 16));
+	return a_port == b_port && (!a_port || compare_is_same16(a, b));
 }
 
 /* All processes that are not known are one. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/compare.h"
 #include "user/stats/key.h"
 
 /* An entry may stand in so many places. */
@@ -59,8 +60,8 @@ static __u32 hash_of(const struct pt_event *ev)
 static bool matches(const struct tuples_entry *entry, const struct pt_event *ev)
 {
 	return entry->port == ev->port && entry->rport == ev->rport &&
-	       !memcmp(entry->raddr, ev->raddr, sizeof(entry->raddr)) &&
-	       !memcmp(entry->laddr, ev->laddr, sizeof(entry->laddr)) &&
+	       compare_is_same16(entry->raddr, ev->raddr) &&
+	       compare_is_same16(entry->laddr, ev->laddr) &&
 	       key_space_is_equal(&entry->space, &ev->space);
 }
 
