@@ -165,6 +165,42 @@ static void test_more_rows_than_there_is_room(void **state)
 	assert_int_equal(totals->processes[0].count.allocs, 2);
 }
 
+static struct pt_event in_space(__u32 netns, __u16 port)
+{
+	struct pt_event ev = event(PT_EV_ALLOC, port, 1);
+
+	ev.space.netns = netns;
+	return ev;
+}
+
+/* Each port is counted in its own row, of however many namespaces. */
+static void test_more_ports_than_there_is_room(void **state)
+{
+	struct totals *totals = *state;
+	enum { NAMESPACES = TOTALS_ROWS_MAX / 2 + 10 };
+
+	for (unsigned int round = 1; round <= 2; round++) {
+		for (__u32 netns = 0; netns < NAMESPACES; netns++) {
+			count(totals, in_space(netns, 1000));
+			count(totals, in_space(netns, (__u16)(2000 + netns)));
+		}
+		assert_int_equal(totals->ports_count, TOTALS_ROWS_MAX);
+		assert_int_equal(totals->spaces_count, TOTALS_ROWS_MAX / 2);
+		assert_int_equal(totals->other_ports.allocs, 20 * round);
+		for (__u32 i = 0; i < TOTALS_ROWS_MAX; i++) {
+			const struct totals_port *row = &totals->ports[i];
+			__u32 netns = totals->spaces[row->space].netns;
+
+			assert_int_equal(netns, i / 2);
+			assert_int_equal(row->port, i % 2 ? (__u16)(2000 + netns) : 1000);
+			assert_int_equal(row->count.allocs, round);
+		}
+	}
+	/* one more of a namespace that has rows */
+	count(totals, in_space(0, 3000));
+	assert_int_equal(totals->other_ports.allocs, 41);
+}
+
 #define WITH_TOTALS(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
 int main(void)
@@ -177,6 +213,7 @@ int main(void)
 		WITH_TOTALS(test_free_without_alloc),
 		WITH_TOTALS(test_top),
 		WITH_TOTALS(test_more_rows_than_there_is_room),
+		WITH_TOTALS(test_more_ports_than_there_is_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,10 +31,11 @@ struct release {
 	__u16 port;
 };
 
+/* There are many. */
 struct binding {
 	__u64 sock;
 	__u16 port;
-};
+} __attribute__((packed, aligned(4)));
 
 struct ledger {
 	ledger_emit emit;

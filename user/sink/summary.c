@@ -33,7 +33,7 @@ static void text_count(struct out *out, const struct totals_count *count)
 	char held[FORMAT_DURATION_MAX + 1], longest[FORMAT_DURATION_MAX + 1];
 	char reused[FORMAT_DURATION_MAX + 1];
 
-	out_format(out, " %8llu %7llu %6llu %7llu %9s %8s %9s\n", count->allocs, count->fails,
+	out_format(out, " %8llu %7llu %6u %7u %9s %8s %9s\n", count->allocs, count->fails,
 		   count->held_now, count->held_max, mean(count->held_ns, count->frees, held),
 		   count->frees ? duration(count->held_ns_max, longest) : "-",
 		   mean(count->reuse_ns, count->reuses, reused));
@@ -41,8 +41,8 @@ static void text_count(struct out *out, const struct totals_count *count)
 
 static bool several_netns(const struct totals *totals)
 {
-	for (__u32 i = 1; i < totals->ports_count; i++)
-		if (totals->ports[i].space.netns != totals->ports[0].space.netns)
+	for (__u32 i = 1; i < totals->spaces_count; i++)
+		if (totals->spaces[i].netns != totals->spaces[0].netns)
 			return true;
 	return false;
 }
@@ -58,10 +58,11 @@ static void text_ports(struct out *out, const struct totals *totals)
 	out_format(out, "\n%-6s %-5s%s" COUNT_TITLES, "PORT", "PROTO", netns ? " NETNS     " : "");
 	for (size_t i = 0; i < count; i++) {
 		const struct totals_port *row = &totals->ports[rows[i]];
+		const struct pt_space *space = &totals->spaces[row->space];
 
-		out_format(out, "%-6u %-5s", row->port, pt_proto_name(row->space.proto));
+		out_format(out, "%-6u %-5s", row->port, pt_proto_name(space->proto));
 		if (netns)
-			out_format(out, " %-10u", row->space.netns);
+			out_format(out, " %-10u", space->netns);
 		text_count(out, &row->count);
 	}
 	if (totals->ports_count > count)
@@ -131,13 +132,12 @@ void summary_text(struct out *out, const struct summary *summary)
 	const struct totals_count *all = &summary->totals->all;
 	char took[FORMAT_DURATION_MAX + 1];
 
-	out_format(
-		out,
-		"\n%llu allocation%s, %llu refusal%s, %llu free%s in %s; %llu held now, %llu most "
-		"at once.\n",
-		all->allocs, prose_plural(all->allocs), all->fails, prose_plural(all->fails),
-		all->frees, prose_plural(all->frees), duration(summary->duration_ns, took),
-		all->held_now, all->held_max);
+	out_format(out,
+		   "\n%llu allocation%s, %llu refusal%s, %llu free%s in %s; %u held now, %u most "
+		   "at once.\n",
+		   all->allocs, prose_plural(all->allocs), all->fails, prose_plural(all->fails),
+		   all->frees, prose_plural(all->frees), duration(summary->duration_ns, took),
+		   all->held_now, all->held_max);
 	text_skipped(out, summary);
 	text_audit(out, summary->audit);
 	text_ports(out, summary->totals);
@@ -187,14 +187,14 @@ static void json_ports(struct out *out, const struct totals *totals)
 	out_str(out, ",\"ports\":[");
 	for (__u32 i = 0; i < totals->ports_count; i++) {
 		const struct totals_port *row = &totals->ports[i];
+		const struct pt_space *space = &totals->spaces[row->space];
 
 		out_str(out, i ? ",{\"proto\":\"" : "{\"proto\":\"");
-		out_str(out, pt_proto_name(row->space.proto));
+		out_str(out, pt_proto_name(space->proto));
 		json_u64(out, "\",\"port\":", row->port);
-		json_u64(out, ",\"netns\":", row->space.netns);
-		json_id(out, ",\"netns_cookie\":", pt_space_cookie(&row->space));
-		json_u64(out, ",\"vrf\":",
-			 row->space.proto == IPPROTO_TCP ? row->space.vrf : PT_UNKNOWN);
+		json_u64(out, ",\"netns\":", space->netns);
+		json_id(out, ",\"netns_cookie\":", pt_space_cookie(space));
+		json_u64(out, ",\"vrf\":", space->proto == IPPROTO_TCP ? space->vrf : PT_UNKNOWN);
 		out_char(out, ',');
 		json_count(out, &row->count);
 		out_char(out, '}');

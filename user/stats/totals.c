@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "user/stats/totals.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,9 +18,11 @@ void totals_init(struct totals *totals)
 
 void totals_free(struct totals *totals)
 {
+	free(totals->spaces);
 	free(totals->ports);
+	free(totals->slots);
 	free(totals->processes);
-	index_free(&totals->ports_index);
+	index_free(&totals->spaces_index);
 	index_free(&totals->processes_index);
 	totals_init(totals);
 }
@@ -56,10 +59,10 @@ static void count_event(struct totals_count *count, const struct pt_event *ev)
 {
 	if (ev->type == PT_EV_ALLOC)
 		count_alloc(count, ev);
-	else if (ev->type == PT_EV_FAIL)
-		count->fails++;
 	else if (ev->type == PT_EV_FREE)
 		count_free(count, ev);
+	else if (ev->type == PT_EV_FAIL)
+		count->fails++;
 }
 
 /* Room for one more row: NULL if the table is full or there is no memory. */
@@ -72,74 +75,184 @@ static void *row_new(void *rows, __u32 count, size_t size)
 	return realloc(rows, (count ? count * 2 : FIRST_ROWS) * size);
 }
 
-static bool port_matches(const void *entries, __u32 entry, const void *key)
-{
-	const struct totals_port *row = (const struct totals_port *)entries + entry;
-	const struct pt_event *ev = key;
+/* ---- spaces --------------------------------------------------------------------- */
 
-	return row->port == ev->port && key_space_is_equal(&row->space, &ev->space);
+static bool space_matches(const void *entries, __u32 entry, const void *key)
+{
+	return key_space_is_equal((const struct pt_space *)entries + entry, key);
+}
+
+/* No more than there are ports. */
+static __u32 space_add(struct totals *totals, const struct pt_space *space, __u32 hash)
+{
+	struct pt_space *spaces =
+		row_new(totals->spaces, totals->spaces_count, sizeof(*totals->spaces));
+
+	if (!spaces)
+		return INDEX_NONE;
+	totals->spaces = spaces;
+	if (index_add(&totals->spaces_index, hash, totals->spaces_count))
+		return INDEX_NONE;
+	spaces[totals->spaces_count] = *space;
+	return totals->spaces_count++;
+}
+
+/* add: if it is new. Returns its number or INDEX_NONE. */
+static __u32 space_find(struct totals *totals, const struct pt_space *space, bool add)
+{
+	__u32 *recent = &totals->recent_spaces[(space->netns ^ space->proto) & (TOTALS_RECENT - 1)];
+	__u32 hash, found;
+
+	if (*recent < totals->spaces_count && key_space_is_equal(&totals->spaces[*recent], space))
+		return *recent;
+	hash = key_port_hash(space, 0);
+	found = index_find(&totals->spaces_index, hash, space_matches, totals->spaces, space);
+	if (found == INDEX_NONE && add)
+		found = space_add(totals, space, hash);
+	if (found != INDEX_NONE)
+		*recent = found;
+	return found;
+}
+
+/* ---- ports ---------------------------------------------------------------------- */
+
+/*
+ * Where a port's row is: half of a slot is its number, the other of its hash, and not 0, so that
+ * the rows of others are left alone. Of 4 bytes, since there are twice as many as rows.
+ */
+_Static_assert(TOTALS_ROWS_MAX <= 1U << 16, "a row's number is half of a slot");
+
+static __u32 port_hash(__u32 space, __u16 port)
+{
+	return index_hash(space << 16 | port);
+}
+
+static __u32 slot_of(__u32 hash, __u32 row)
+{
+	return ((hash | 1U << 16) & 0xffff0000) | row;
+}
+
+/* The port's slot, or an empty one where it belongs. */
+static __u32 *port_slot(const struct totals *totals, __u32 space, __u16 port, __u32 hash)
+{
+	__u32 mask = totals->slots_count - 1;
+
+	for (__u32 i = hash & mask;; i = (i + 1) & mask) {
+		__u32 *slot = &totals->slots[i];
+		const struct totals_port *row;
+
+		if (!*slot)
+			return slot;
+		if ((*slot ^ slot_of(hash, 0)) >> 16)
+			continue;
+		row = &totals->ports[*slot & 0xffff];
+		if (row->space == space && row->port == port)
+			return slot;
+	}
+}
+
+static int slots_grow(struct totals *totals)
+{
+	__u32 count = totals->slots_count ? 2 * totals->slots_count : 2 * FIRST_ROWS;
+	__u32 *slots = calloc(count, sizeof(*slots));
+
+	if (!slots)
+		return -ENOMEM;
+	free(totals->slots);
+	totals->slots = slots;
+	totals->slots_count = count;
+	for (__u32 i = 0; i < totals->ports_count; i++) {
+		const struct totals_port *row = &totals->ports[i];
+		__u32 hash = port_hash(row->space, row->port);
+
+		*port_slot(totals, row->space, row->port, hash) = slot_of(hash, i);
+	}
+	return 0;
+}
+
+static struct totals_count *port_add(struct totals *totals, __u32 space, __u16 port, __u32 hash)
+{
+	struct totals_port *rows =
+		row_new(totals->ports, totals->ports_count, sizeof(*totals->ports));
+
+	if (!rows)
+		return NULL;
+	totals->ports = rows;
+	if (2 * totals->ports_count == totals->slots_count && slots_grow(totals))
+		return NULL;
+	*port_slot(totals, space, port, hash) = slot_of(hash, totals->ports_count);
+	rows += totals->ports_count++;
+	*rows = (struct totals_port){ .space = (__u16)space,
+				      .port = port,
+				      .count.reuse_ns_min = PT_UNKNOWN };
+	return &rows->count;
 }
 
 static struct totals_count *port_count(struct totals *totals, const struct pt_event *ev)
 {
-	__u32 hash = key_port_hash(&ev->space, ev->port);
-	__u32 entry = index_find(&totals->ports_index, hash, port_matches, totals->ports, ev);
-	struct totals_port *rows;
+	bool room = totals->ports_count < TOTALS_ROWS_MAX;
+	__u32 space = space_find(totals, &ev->space, room);
+	__u32 hash, slot;
 
-	if (entry != INDEX_NONE)
-		return &totals->ports[entry].count;
-	rows = row_new(totals->ports, totals->ports_count, sizeof(*rows));
-	if (!rows)
+	if (space == INDEX_NONE)
 		return NULL;
-	totals->ports = rows;
-	if (index_add(&totals->ports_index, hash, totals->ports_count))
-		return NULL;
-	rows += totals->ports_count++;
-	*rows = (struct totals_port){ .space = ev->space,
-				      .port = ev->port,
-				      .count.reuse_ns_min = PT_UNKNOWN };
-	return &rows->count;
+	hash = port_hash(space, ev->port);
+	slot = totals->slots ? *port_slot(totals, space, ev->port, hash) : 0;
+	return slot ? &totals->ports[slot & 0xffff].count : port_add(totals, space, ev->port, hash);
 }
+
+/* ---- processes ------------------------------------------------------------------ */
 
 static bool process_matches(const void *entries, __u32 entry, const void *key)
 {
 	return key_process_is_equal(&((const struct totals_process *)entries)[entry].owner, key);
 }
 
-static struct totals_count *process_count(struct totals *totals, const struct pt_owner *owner)
+static __u32 process_add(struct totals *totals, const struct pt_owner *owner, __u32 hash)
 {
-	__u32 hash = key_process_hash(owner);
-	__u32 entry = index_find(&totals->processes_index, hash, process_matches, totals->processes,
-				 owner);
-	struct totals_process *rows;
+	struct totals_process *rows =
+		row_new(totals->processes, totals->processes_count, sizeof(*rows));
 
-	if (entry != INDEX_NONE)
-		return &totals->processes[entry].count;
-	rows = row_new(totals->processes, totals->processes_count, sizeof(*rows));
 	if (!rows)
-		return NULL;
+		return INDEX_NONE;
 	totals->processes = rows;
 	if (index_add(&totals->processes_index, hash, totals->processes_count))
+		return INDEX_NONE;
+	rows[totals->processes_count] =
+		(struct totals_process){ .owner = *owner, .count.reuse_ns_min = PT_UNKNOWN };
+	return totals->processes_count++;
+}
+
+static struct totals_count *process_count(struct totals *totals, const struct pt_owner *owner)
+{
+	__u32 *recent = &totals->recent_processes[owner->pid & (TOTALS_RECENT - 1)];
+	__u32 hash, entry;
+
+	if (*recent < totals->processes_count &&
+	    key_process_is_equal(&totals->processes[*recent].owner, owner))
+		return &totals->processes[*recent].count;
+	hash = key_process_hash(owner);
+	entry = index_find(&totals->processes_index, hash, process_matches, totals->processes,
+			   owner);
+	if (entry == INDEX_NONE)
+		entry = process_add(totals, owner, hash);
+	if (entry == INDEX_NONE)
 		return NULL;
-	rows += totals->processes_count++;
-	*rows = (struct totals_process){ .owner = *owner, .count.reuse_ns_min = PT_UNKNOWN };
-	return &rows->count;
+	*recent = entry;
+	return &totals->processes[entry].count;
 }
 
 void totals_event(struct totals *totals, const struct pt_event *ev)
 {
-	struct totals_count *count;
-
 	if (ev->type == PT_EV_LOST)
 		return;
 	count_event(&totals->all, ev);
-	if (ev->port) {
-		count = port_count(totals, ev);
-		count_event(count ?: &totals->other_ports, ev);
-	}
-	count = process_count(totals, &ev->owner);
-	count_event(count ?: &totals->other_processes, ev);
+	if (ev->port)
+		count_event(port_count(totals, ev) ?: &totals->other_ports, ev);
+	count_event(process_count(totals, &ev->owner) ?: &totals->other_processes, ev);
 }
+
+/* ---- the largest ---------------------------------------------------------------- */
 
 /* Rows of either table: their size, and where in them their count is. */
 struct rows {

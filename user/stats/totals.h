@@ -13,8 +13,8 @@ struct totals_count {
 	__u64 allocs;
 	__u64 fails;
 	__u64 frees;
-	__u64 held_now;
-	__u64 held_max; /* most held at once */
+	__u32 held_now;
+	__u32 held_max; /* most held at once */
 	__u64 held_ns;	/* summed over the holds that ended */
 	__u64 held_ns_max;
 	__u64 reuses;	    /* allocations of a port seen becoming free */
@@ -23,9 +23,9 @@ struct totals_count {
 };
 
 struct totals_port {
-	struct pt_space space;
-	__u16 port;
 	struct totals_count count;
+	__u16 space; /* of totals.spaces */
+	__u16 port;
 };
 
 /* owner.known false: the holds whose process is not known. */
@@ -34,17 +34,26 @@ struct totals_process {
 	struct totals_count count;
 };
 
+#define TOTALS_RECENT 64 /* a power of two */
+
 /* Rows in the order of their first event. Zeroed: empty. Read its fields freely. */
 struct totals {
 	struct totals_count all;
+	struct pt_space *spaces;
+	__u32 spaces_count;
 	struct totals_port *ports;
 	__u32 ports_count;
 	struct totals_count other_ports;
 	struct totals_process *processes;
 	__u32 processes_count;
 	struct totals_count other_processes;
-	struct index ports_index;
+	/* Private: */
+	struct index spaces_index;
 	struct index processes_index;
+	__u32 *slots; /* of ports, by hash */
+	__u32 slots_count;
+	__u32 recent_spaces[TOTALS_RECENT];    /* those asked for lately, or 0 */
+	__u32 recent_processes[TOTALS_RECENT]; /* the same */
 };
 
 void totals_init(struct totals *totals);
