@@ -2,6 +2,7 @@
 #include "user/cmd/session.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +17,8 @@
 #include "user/live/loader.h"
 #include "user/live/ring.h"
 #include "user/pipeline/pipeline.h"
+
+#define LARGE (256 << 10) /* bytes */
 
 static __u64 now_ns(clockid_t clock)
 {
@@ -44,8 +47,19 @@ static int block_signals(const struct options *options)
 	return signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/*
+ * A trace lasts: what is large (the kernel's types while programs are loaded, a snapshot's rows)
+ * goes back to the kernel when it is freed, and grows without a copy. Left alone, the allocator
+ * keeps blocks up to the size of the largest that was freed.
+ */
+static void give_back_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, LARGE);
+}
+
 enum exit_status session_begin(struct session *session, struct options *options)
 {
+	give_back_memory();
 	*session = (struct session){ .options = options, .signals = block_signals(options) };
 	session->cgroups = cgroup_paths_new();
 	if (session->signals >= 0 && session->cgroups)
