@@ -82,9 +82,16 @@ static void test_u64(void **state)
 
 static void test_ipv4(void **state)
 {
-	char buf[FORMAT_IPV4_MAX + 1];
+	char wanted[FORMAT_IPV4_MAX + 1], buf[FORMAT_IPV4_MAX + 1];
 
 	(void)state;
+	for (int octet = 0; octet < 256; octet++) {
+		__u8 byte = (__u8)octet;
+
+		snprintf(wanted, sizeof(wanted), "%d.0.%d.%d", octet, octet, octet);
+		assert_string_equal(text_of(buf, format_ipv4(buf, (__u8[]){ byte, 0, byte, byte })),
+				    wanted);
+	}
 	assert_string_equal(text_of(buf, format_ipv4(buf, (__u8[]){ 0, 0, 0, 0 })), "0.0.0.0");
 	assert_string_equal(text_of(buf, format_ipv4(buf, (__u8[]){ 255, 255, 255, 255 })),
 			    "255.255.255.255");

@@ -14,8 +14,8 @@ static const char pairs[] = "00010203040506070809101112131415161718192021222324"
 			    "50515253545556575859606162636465666768697071727374"
 			    "75767778798081828384858687888990919293949596979899";
 
-/* value < 10^digits, with leading zeros. */
-static char *format_fixed(char *p, __u64 value, int digits)
+/* value < 10^digits, with leading zeros. 32 bits, which are cheaper to divide. */
+static char *format_fixed(char *p, __u32 value, unsigned int digits)
 {
 	char *end = p + digits;
 
@@ -24,27 +24,50 @@ static char *format_fixed(char *p, __u64 value, int digits)
 		value /= 100;
 	}
 	if (digits)
-		*p = (char)('0' + value % 10);
+		*p = (char)('0' + value);
 	return end;
+}
+
+/* log10(2) is 1233 / 4096, nearly: the number of bits gives that of digits, or one less. */
+static unsigned int count_digits(__u32 value)
+{
+	static const __u32 bounds[] = { 1,	10,	 100,	   1000,      10000,
+					100000, 1000000, 10000000, 100000000, 1000000000 };
+	unsigned int bits = 32 - (unsigned int)__builtin_clz(value | 1);
+	unsigned int least = bits * 1233 >> 12;
+
+	return least + ((value | 1) >= bounds[least]);
 }
 
 char *format_u64(char *p, __u64 value)
 {
-	__u64 bound = 10;
-	int digits = 1;
+	if (value >> 32) {
+		p = format_u64(p, value / 100000000);
+		return format_fixed(p, value % 100000000, 8);
+	}
+	return format_fixed(p, (__u32)value, count_digits((__u32)value));
+}
 
-	/* The bound for 20 digits is beyond 64 bits. */
-	while (value >= bound && ++digits < FORMAT_U64_MAX)
-		bound *= 10;
-	return format_fixed(p, value, digits);
+static char *format_octet(char *p, unsigned int octet)
+{
+	if (octet < 10) {
+		*p++ = (char)('0' + octet);
+		return p;
+	}
+	if (octet >= 100) {
+		*p++ = (char)('0' + octet / 100);
+		octet %= 100;
+	}
+	memcpy(p, &pairs[octet * 2], 2);
+	return p + 2;
 }
 
 char *format_ipv4(char *p, const __u8 addr[4])
 {
-	for (int i = 0; i < 4; i++) {
-		if (i)
-			*p++ = '.';
-		p = format_fixed(p, addr[i], 1 + (addr[i] >= 10) + (addr[i] >= 100));
+	p = format_octet(p, addr[0]);
+	for (int i = 1; i < 4; i++) {
+		*p++ = '.';
+		p = format_octet(p, addr[i]);
 	}
 	return p;
 }
@@ -217,8 +240,10 @@ char *format_share(char *p, __u64 thousandths)
 	return format_fixed(p, thousandths % 1000, 3);
 }
 
-static char *format_cached(struct format_time *cache, char *p, __u64 second, const char *format,
-			   struct tm *(*split)(const time_t *time, struct tm *tm))
+/* len: of what format gives. */
+static inline char *format_cached(struct format_time *cache, char *p, __u64 second,
+				  const char *format, size_t len,
+				  struct tm *(*split)(const time_t *time, struct tm *tm))
 {
 	if (!cache->valid || cache->second != second) {
 		time_t time = (time_t)second;
@@ -229,24 +254,25 @@ static char *format_cached(struct format_time *cache, char *p, __u64 second, con
 		cache->second = second;
 		cache->valid = true;
 	}
-	return stpcpy(p, cache->text);
+	memcpy(p, cache->text, len);
+	return p + len;
 }
 
 char *format_clock(struct format_time *cache, char *p, __u64 realtime_ns)
 {
-	p = format_cached(cache, p, realtime_ns / NS_PER_S, "%H:%M:%S.", localtime_r);
+	p = format_cached(cache, p, realtime_ns / NS_PER_S, "%H:%M:%S.", 9, localtime_r);
 	return format_fixed(p, realtime_ns % NS_PER_S / NS_PER_US, 6);
 }
 
 char *format_datetime(struct format_time *cache, char *p, __u64 realtime_ns)
 {
-	p = format_cached(cache, p, realtime_ns / NS_PER_S, "%Y-%m-%d %H:%M:%S.", localtime_r);
+	p = format_cached(cache, p, realtime_ns / NS_PER_S, "%Y-%m-%d %H:%M:%S.", 20, localtime_r);
 	return format_fixed(p, realtime_ns % NS_PER_S / NS_PER_US, 6);
 }
 
 char *format_rfc3339(struct format_time *cache, char *p, __u64 realtime_ns)
 {
-	p = format_cached(cache, p, realtime_ns / NS_PER_S, "%Y-%m-%dT%H:%M:%S.", gmtime_r);
+	p = format_cached(cache, p, realtime_ns / NS_PER_S, "%Y-%m-%dT%H:%M:%S.", 20, gmtime_r);
 	p = format_fixed(p, realtime_ns % NS_PER_S, 9);
 	*p++ = 'Z';
 	return p;
