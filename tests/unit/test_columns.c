@@ -400,6 +400,19 @@ static void test_error_reaches_the_caller(void **state)
 	assert_int_equal(sink_end(NULL), 0);
 }
 
+static void test_words_are_short(void **state)
+{
+	struct pt_event ev = event_of(PT_EV_FAIL);
+	const struct sink_context ctx = context();
+	union column_value value;
+
+	(void)state;
+	for (ev.error = 1; ev.error < 4096; ev.error++) {
+		assert_int_equal(column_of_key("errno")->get(&ctx, &ev, &value), COLUMN_KNOWN);
+		assert_true(strlen(value.text) <= COLUMN_WORD_MAX);
+	}
+}
+
 /* What the sinks take for granted of the table. */
 static void test_table_is_sound(void **state)
 {
@@ -446,6 +459,7 @@ int main(void)
 		cmocka_unit_test(test_cgroup_unknown),
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_error_reaches_the_caller),
+		cmocka_unit_test(test_words_are_short),
 		cmocka_unit_test(test_table_is_sound),
 	};
 

@@ -56,6 +56,18 @@ int out_close(struct out *out);
  */
 const char *out_take(struct out *out, size_t *len);
 
+/* Bytes of the line that has not ended yet. */
+static inline size_t out_line_len(const struct out *out)
+{
+	return out->len - out->line;
+}
+
+/* That line from its byte on that is given; it lasts until the next append. NULL after an error. */
+static inline const char *out_line_from(const struct out *out, size_t from)
+{
+	return out->error ? NULL : out->buf + out->line + from;
+}
+
 /* Writes all complete lines. Returns 0 or the first error. */
 int out_flush(struct out *out);
 

@@ -249,13 +249,13 @@ GETTER(get_lost_to)
 	return put_nonzero(v, ev->lost_to);
 }
 
-#define JSON(key_, type_, events_, get_)                                                           \
+/* Further members may follow the getter. */
+#define JSON(key_, type_, events_, ...)                                                            \
 	{                                                                                          \
-		.key = key_, .type = type_, .events = events_, .get = get_                         \
+		.key = key_, .type = type_, .events = events_, .get = __VA_ARGS__                  \
 	}
 #define TABLE(title_, width_, max_width_, type_, events_, get_)                                    \
 	BOTH(NULL, title_, width_, max_width_, type_, events_, get_)
-/* Further members may follow the getter. */
 #define BOTH(key_, title_, width_, max_width_, type_, events_, ...)                                \
 	{                                                                                          \
 		.key = key_, .title = title_, .type = type_, .events = events_, .width = width_,   \
@@ -264,36 +264,37 @@ GETTER(get_lost_to)
 
 const struct column columns[] = {
 	BOTH("ts", "TIME", 15, 15, COLUMN_TIME, PORT | LOST, get_ts),
-	BOTH("event", "EVENT", 9, 9, COLUMN_WORD, PORT | LOST, get_event, .accent = true),
-	JSON("proto", COLUMN_WORD, PORT, get_proto),
-	JSON("family", COLUMN_WORD, PORT, get_family),
+	BOTH("event", "EVENT", 9, 9, COLUMN_WORD, PORT | LOST, get_event, .accent = true,
+	     .of = COLUMN_OF_KIND),
+	JSON("proto", COLUMN_WORD, PORT, get_proto, .of = COLUMN_OF_KIND),
+	JSON("family", COLUMN_WORD, PORT, get_family, .of = COLUMN_OF_KIND),
 	TABLE("PROTO", 5, 5, COLUMN_WORD, PORT, get_proto_family),
 	JSON("port", COLUMN_U64, PORT, get_port),
-	JSON("laddr", COLUMN_ADDR, PORT, get_local),
+	JSON("laddr", COLUMN_ADDR, PORT, get_local, .of = COLUMN_OF_TUPLE),
 	TABLE("LOCAL", 17, 21, COLUMN_ENDPOINT, PORT, get_local),
-	JSON("raddr", COLUMN_ADDR, PORT, get_remote),
-	JSON("rport", COLUMN_U64, PORT, get_rport),
+	JSON("raddr", COLUMN_ADDR, PORT, get_remote, .of = COLUMN_OF_TUPLE),
+	JSON("rport", COLUMN_U64, PORT, get_rport, .of = COLUMN_OF_TUPLE),
 	TABLE("REMOTE", 13, 21, COLUMN_ENDPOINT, PORT, get_remote),
-	BOTH("pid", "PID", 4, 7, COLUMN_U64, PORT, get_pid, .right = true),
-	JSON("tid", COLUMN_U64, PORT, get_tid),
-	JSON("comm", COLUMN_TEXT, PORT, get_comm),
-	JSON("thread", COLUMN_TEXT, PORT, get_thread),
+	BOTH("pid", "PID", 4, 7, COLUMN_U64, PORT, get_pid, .right = true, .of = COLUMN_OF_OWNER),
+	JSON("tid", COLUMN_U64, PORT, get_tid, .of = COLUMN_OF_OWNER),
+	JSON("comm", COLUMN_TEXT, PORT, get_comm, .of = COLUMN_OF_OWNER),
+	JSON("thread", COLUMN_TEXT, PORT, get_thread, .of = COLUMN_OF_OWNER),
 	TABLE("COMM", 7, 15, COLUMN_OWNER, PORT, get_owner),
-	JSON("kernel", COLUMN_BOOL, PORT, get_kernel),
-	JSON("uid", COLUMN_U64, PORT, get_uid),
-	JSON("cgroup", COLUMN_TEXT, PORT, get_cgroup),
-	JSON("netns", COLUMN_U64, PORT, get_netns),
-	JSON("netns_cookie", COLUMN_ID, PORT, get_netns_cookie),
+	JSON("kernel", COLUMN_BOOL, PORT, get_kernel, .of = COLUMN_OF_OWNER),
+	JSON("uid", COLUMN_U64, PORT, get_uid, .of = COLUMN_OF_OWNER),
+	JSON("cgroup", COLUMN_TEXT, PORT, get_cgroup, .of = COLUMN_OF_OWNER, .learnt = true),
+	JSON("netns", COLUMN_U64, PORT, get_netns, .of = COLUMN_OF_OWNER),
+	JSON("netns_cookie", COLUMN_ID, PORT, get_netns_cookie, .of = COLUMN_OF_OWNER),
 	JSON("cookie", COLUMN_ID, PORT, get_cookie),
-	JSON("vrf", COLUMN_U64, PORT, get_vrf),
-	JSON("via", COLUMN_WORD, ALLOC | FAIL, get_via),
-	JSON("ephemeral", COLUMN_BOOL, ALLOC, get_ephemeral),
+	JSON("vrf", COLUMN_U64, PORT, get_vrf, .of = COLUMN_OF_WAY),
+	JSON("via", COLUMN_WORD, ALLOC | FAIL, get_via, .of = COLUMN_OF_WAY),
+	JSON("ephemeral", COLUMN_BOOL, ALLOC, get_ephemeral, .of = COLUMN_OF_WAY),
 	JSON("search_ns", COLUMN_U64, ALLOC | FAIL, get_search),
 	JSON("holders", COLUMN_U64, ALLOC | FREE, get_holders),
 	JSON("reuse", COLUMN_WORD, ALLOC, get_reuse),
 	JSON("reuse_ns", COLUMN_U64, ALLOC, get_reuse_ns),
-	JSON("prev_pid", COLUMN_U64, ALLOC, get_prev_pid),
-	JSON("prev_comm", COLUMN_TEXT, ALLOC, get_prev_comm),
+	JSON("prev_pid", COLUMN_U64, ALLOC, get_prev_pid, .of = COLUMN_OF_PREVIOUS),
+	JSON("prev_comm", COLUMN_TEXT, ALLOC, get_prev_comm, .of = COLUMN_OF_PREVIOUS),
 	JSON("errno", COLUMN_WORD, FAIL, get_errno),
 	JSON("blockers", COLUMN_BLOCKERS, FAIL, get_blockers),
 	JSON("blockers_total", COLUMN_U64, FAIL, get_blockers_total),
@@ -388,6 +389,78 @@ const struct blocker_column blocker_columns[] = {
 const unsigned int blocker_columns_count = ARRAY_SIZE(blocker_columns);
 
 _Static_assert(ARRAY_SIZE(blocker_columns) <= BLOCKER_COLUMNS_MAX, "BLOCKER_COLUMNS_MAX rows");
+
+/* Each of these returns how many words it has set. */
+static unsigned int key_of_tuple(__u64 *words, const struct pt_event *ev)
+{
+	words[0] = (__u64)ev->rport << 8 | ev->family;
+	memcpy(&words[1], ev->raddr, sizeof(ev->raddr));
+	memcpy(&words[3], ev->laddr, sizeof(ev->laddr));
+	return 5;
+}
+
+static unsigned int key_of_owner(__u64 *words, const struct pt_event *ev)
+{
+	const struct pt_owner *owner = &ev->owner;
+
+	words[0] = ev->space.netns_cookie;
+	words[1] = (__u64)ev->space.netns << 32 | owner->known;
+	if (!owner->known)
+		return 2;
+	words[1] |= owner->kernel << 1;
+	words[2] = (__u64)owner->pid << 32 | owner->tid;
+	words[3] = owner->uid;
+	words[4] = owner->cgroup;
+	memcpy(&words[5], owner->comm, PT_COMM_LEN);
+	memcpy(&words[7], owner->thread, PT_COMM_LEN);
+	return 9;
+}
+
+static unsigned int key_of_previous(__u64 *words, const struct pt_event *ev)
+{
+	words[0] = ev->prev_known;
+	if (!ev->prev_known)
+		return 1;
+	words[0] |= (__u64)ev->prev_pid << 32;
+	memcpy(&words[1], ev->prev_comm, PT_COMM_LEN);
+	return 3;
+}
+
+static unsigned int key_of(__u64 *words, enum column_of of, const struct pt_event *ev)
+{
+	switch (of) {
+	case COLUMN_OF_KIND:
+		words[0] = (__u64)ev->type << 16 | ev->space.proto << 8 | ev->family;
+		return 1;
+	case COLUMN_OF_TUPLE:
+		return key_of_tuple(words, ev);
+	case COLUMN_OF_OWNER:
+		return key_of_owner(words, ev);
+	case COLUMN_OF_WAY:
+		words[0] = (__u64)ev->space.vrf << 32 | ev->via << 8 | ev->space.proto;
+		return 1;
+	case COLUMN_OF_PREVIOUS:
+		return key_of_previous(words, ev);
+	case COLUMN_OF_EVENT:
+		break; /* has none */
+	}
+	return 0;
+}
+
+void column_key_make(struct column_key *key, __u64 columns, enum column_of of,
+		     const struct pt_event *ev)
+{
+	__u64 hash = columns * 0x9e3779b97f4a7c15ULL;
+
+	key->columns = columns;
+	key->count = key_of(key->words, of, ev);
+	/* The first three are where most differ. */
+	for (unsigned int i = 0; i < key->count && i < 3; i++)
+		hash = (hash ^ hash >> 32 ^ key->words[i]) * 0xbf58476d1ce4e5b9ULL;
+	key->hash = hash >> 32;
+}
+
+_Static_assert(PT_COMM_LEN == 2 * sizeof(__u64), "the words that a key has for a name");
 
 bool column_is_ipv4(const struct column_endpoint *endpoint)
 {

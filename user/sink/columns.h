@@ -52,6 +52,16 @@ enum column_state {
 	COLUMN_NONE,	/* there is none: JSON null, table - */
 };
 
+/* What a column tells of: all that its value depends on. What the same tells is known by a key. */
+enum column_of {
+	COLUMN_OF_EVENT,    /* the event alone: there is no key */
+	COLUMN_OF_KIND,	    /* its type, protocol and family */
+	COLUMN_OF_TUPLE,    /* its addresses, remote port and family */
+	COLUMN_OF_OWNER,    /* its owner and network namespace */
+	COLUMN_OF_WAY,	    /* its via, protocol and VRF */
+	COLUMN_OF_PREVIOUS, /* who had the port before */
+};
+
 struct column {
 	const char *key;   /* JSON; NULL: not in JSON */
 	const char *title; /* table; NULL: not in the table */
@@ -63,6 +73,8 @@ struct column {
 	bool right;  /* its values, not its title */
 	bool accent; /* in the colour of the event's kind */
 	bool netns;  /* only when more than one network namespace is shown */
+	enum column_of of;
+	bool learnt; /* what is unknown may be known next time; what is known stays */
 	/* *value is set if it returns COLUMN_KNOWN. */
 	enum column_state (*get)(const struct sink_context *ctx, const struct pt_event *ev,
 				 union column_value *value);
@@ -72,6 +84,8 @@ struct column {
 #define COLUMNS_MAX 64
 #define BLOCKER_COLUMNS_MAX 16
 #define COLUMN_KEY_MAX 24
+/* Bytes of a COLUMN_WORD. */
+#define COLUMN_WORD_MAX 32
 
 /* The table, in the order of both outputs. */
 extern const struct column columns[];
@@ -83,6 +97,32 @@ extern const unsigned int columns_count;
  */
 const struct column *column_of_key(const char *key);
 const struct column *column_of_title(const char *title);
+
+/*
+ * Some columns of an event, all of one thing: if the keys of two events are the same, so are the
+ * values of these columns (unless they are learnt meanwhile).
+ */
+#define COLUMN_KEY_WORDS 9
+struct column_key {
+	__u64 columns; /* bit 1 << place in columns[] */
+	__u32 hash;    /* best in its high bits */
+	__u32 count;   /* of words */
+	__u64 words[COLUMN_KEY_WORDS];
+};
+
+/* of is not COLUMN_OF_EVENT. */
+void column_key_make(struct column_key *key, __u64 columns, enum column_of of,
+		     const struct pt_event *ev);
+
+static inline bool column_key_is_equal(const struct column_key *a, const struct column_key *b)
+{
+	if (a->columns != b->columns || a->hash != b->hash || a->count != b->count)
+		return false;
+	for (__u32 i = 0; i < a->count; i++)
+		if (a->words[i] != b->words[i])
+			return false;
+	return true;
+}
 
 /* The same of one blocker: an object's members in JSON. */
 struct blocker_column {

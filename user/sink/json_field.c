@@ -5,10 +5,8 @@
 
 #include "user/base/escape.h"
 
-/* Room for a key and a value of a bounded type. */
-#define FIELD_MAX (COLUMN_KEY_MAX + FORMAT_IPV6_MAX + 2)
-
-_Static_assert(FORMAT_IPV6_MAX >= FORMAT_RFC3339_MAX && FORMAT_IPV6_MAX >= FORMAT_U64_MAX,
+_Static_assert(FORMAT_IPV6_MAX >= FORMAT_RFC3339_MAX && FORMAT_IPV6_MAX >= FORMAT_U64_MAX &&
+		       FORMAT_IPV6_MAX >= COLUMN_WORD_MAX,
 	       "the longest of the bounded values");
 
 static char *format_quoted_u64(char *p, __u64 value)
@@ -49,65 +47,71 @@ static void put_text(struct out *out, const char *text)
 }
 
 /* One of our own, which need no escapes. */
-static void put_word(struct out *out, const char *word)
+static char *format_word(char *p, const char *word)
 {
-	out_char(out, '"');
-	out_str(out, word);
-	out_char(out, '"');
+	*p++ = '"';
+	p = stpcpy(p, word);
+	*p++ = '"';
+	return p;
 }
 
-/* p has FIELD_MAX of room, less the key that was written there. */
-static void put_value(struct json_writer *writer, char *p, enum column_type type,
-		      const union column_value *value)
+static char *format_value(struct json_writer *writer, char *p, enum column_type type,
+			  const union column_value *value)
 {
 	switch (type) {
 	case COLUMN_U64:
 	case COLUMN_DURATION:
-		p = format_u64(p, value->u64);
-		break;
+		return format_u64(p, value->u64);
 	case COLUMN_ID:
-		p = format_quoted_u64(p, value->u64);
-		break;
+		return format_quoted_u64(p, value->u64);
 	case COLUMN_BOOL:
-		p = stpcpy(p, value->boolean ? "true" : "false");
-		break;
-	case COLUMN_ADDR:
-		p = format_addr(p, &value->endpoint);
-		break;
-	case COLUMN_TIME:
-		p = format_time(writer, p, value->u64);
-		break;
-	case COLUMN_SHARE:
-		p = format_share(p, value->u64);
-		break;
+		return stpcpy(p, value->boolean ? "true" : "false");
 	case COLUMN_WORD:
-		out_commit(writer->out, p);
-		put_word(writer->out, value->text);
-		return;
+		return format_word(p, value->text);
+	case COLUMN_ADDR:
+		return format_addr(p, &value->endpoint);
+	case COLUMN_TIME:
+		return format_time(writer, p, value->u64);
+	case COLUMN_SHARE:
+		return format_share(p, value->u64);
 	case COLUMN_TEXT:
-		out_commit(writer->out, p);
-		put_text(writer->out, value->text);
-		return;
 	case COLUMN_BLOCKERS:
 	case COLUMN_ENDPOINT:
 	case COLUMN_OWNER:
 		break; /* not ours */
 	}
-	out_commit(writer->out, p);
+	return p;
+}
+
+static char *format_key(char *p, const struct json_key *key)
+{
+	/* A length that the compiler knows makes it a few moves. */
+	memcpy(p, key->text, COLUMN_KEY_MAX);
+	return p + key->len;
+}
+
+char *json_format_field(struct json_writer *writer, char *p, const struct json_key *key,
+			enum column_type type, enum column_state state,
+			const union column_value *value)
+{
+	p = format_key(p, key);
+	if (state == COLUMN_KNOWN)
+		return format_value(writer, p, type, value);
+	memcpy(p, "null", 4);
+	return p + 4;
 }
 
 void json_field(struct json_writer *writer, const struct json_key *key, enum column_type type,
 		enum column_state state, const union column_value *value)
 {
-	char *p = out_reserve(writer->out, FIELD_MAX);
+	char *p = out_reserve(writer->out, JSON_FIELD_MAX);
 
-	/* A length that the compiler knows makes it a few moves. */
-	memcpy(p, key->text, COLUMN_KEY_MAX);
-	p += key->len;
-	if (state == COLUMN_KNOWN)
-		put_value(writer, p, type, value);
-	else
-		out_commit(writer->out, stpcpy(p, "null"));
+	if (type == COLUMN_TEXT && state == COLUMN_KNOWN) {
+		out_commit(writer->out, format_key(p, key));
+		put_text(writer->out, value->text);
+		return;
+	}
+	out_commit(writer->out, json_format_field(writer, p, key, type, state, value));
 }
 
 void json_key_make(struct json_key *key, bool first, const char *name)

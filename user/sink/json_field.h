@@ -30,6 +30,14 @@ struct json_writer {
 void json_field(struct json_writer *writer, const struct json_key *key, enum column_type type,
 		enum column_state state, const union column_value *value);
 
+/* Room for a key and a value, but for COLUMN_TEXT. */
+#define JSON_FIELD_MAX (COLUMN_KEY_MAX + FORMAT_IPV6_MAX + 2)
+
+/* The same to p, which has that room, of any other type; returns the place behind it. */
+char *json_format_field(struct json_writer *writer, char *p, const struct json_key *key,
+			enum column_type type, enum column_state state,
+			const union column_value *value);
+
 /* A member without a table of columns; value is without meaning unless known. */
 void json_member(struct json_writer *writer, bool first, const char *name, enum column_type type,
 		 bool known, union column_value value);

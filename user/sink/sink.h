@@ -16,7 +16,7 @@ struct sink_context {
 	bool netns;
 	/*
 	 * The path of a cgroup, NULL if it is not known; the text has to last
-	 * until the next call. The function may be NULL.
+	 * until the next call, and what was known stays the same. The function may be NULL.
 	 */
 	const char *(*cgroup_path)(void *data, __u64 id);
 	void *cgroup_data;

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "user/sink/memo.h"
+
+#include <string.h>
+
+/* A few thousand holds take as much. */
+_Static_assert(sizeof(struct memo) < 400 << 10, "a bound of memory");
+
+void memo_keep(struct memo *memo, const struct column_key *key, const char *text, size_t len,
+	       bool open)
+{
+	struct memo_set *set = memo_set_of(memo, key);
+	struct memo_text *kept = &set->texts[set->newest];
+
+	if (len > MEMO_TEXT_MAX)
+		return;
+	kept->key = *key;
+	kept->open = open;
+	kept->len = (__u16)len;
+	memcpy(kept->bytes, text, len);
+}
