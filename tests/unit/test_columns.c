@@ -17,6 +17,8 @@
 #include "tests/unit/curl.h"
 #include "tests/unit/consumer.h"
 #include "user/sink/columns.h"
+#include "user/sink/json_field.h"
+#include "user/sink/memo.h"
 #include "user/sink/sink.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -413,6 +415,27 @@ static void test_words_are_short(void **state)
 	}
 }
 
+/* An object without what is long, and with every text kept, is written in one go. */
+static void test_objects_have_room(void **state)
+{
+	(void)state;
+	for (unsigned int type = 0; type < PT_EV_TYPES; type++) {
+		enum column_of last = COLUMN_OF_EVENT;
+		size_t len = sizeof("}");
+
+		for (unsigned int i = 0; i < columns_count; i++) {
+			if (!columns[i].key || !(columns[i].events >> type & 1))
+				continue;
+			if (columns[i].of == COLUMN_OF_EVENT)
+				len += JSON_FIELD_MAX;
+			else if (columns[i].of != last)
+				len += MEMO_TEXT_MAX;
+			last = columns[i].of;
+		}
+		assert_true(len <= OUT_RESERVE_MAX);
+	}
+}
+
 /* What the sinks take for granted of the table. */
 static void test_table_is_sound(void **state)
 {
@@ -460,6 +483,7 @@ int main(void)
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_error_reaches_the_caller),
 		cmocka_unit_test(test_words_are_short),
+		cmocka_unit_test(test_objects_have_room),
 		cmocka_unit_test(test_table_is_sound),
 	};
 

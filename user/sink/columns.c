@@ -390,74 +390,76 @@ const unsigned int blocker_columns_count = ARRAY_SIZE(blocker_columns);
 
 _Static_assert(ARRAY_SIZE(blocker_columns) <= BLOCKER_COLUMNS_MAX, "BLOCKER_COLUMNS_MAX rows");
 
-/* Each of these returns how many words it has set. */
-static unsigned int key_of_tuple(__u64 *words, const struct pt_event *ev)
+static void key_of_tuple(struct column_key *key, const struct pt_event *ev)
 {
-	words[0] = (__u64)ev->rport << 8 | ev->family;
-	memcpy(&words[1], ev->raddr, sizeof(ev->raddr));
-	memcpy(&words[3], ev->laddr, sizeof(ev->laddr));
-	return 5;
+	key->count = 5;
+	key->words[0] = (__u64)ev->rport << 8 | ev->family;
+	memcpy(&key->words[1], ev->raddr, sizeof(ev->raddr));
+	memcpy(&key->words[3], ev->laddr, sizeof(ev->laddr));
 }
 
-static unsigned int key_of_owner(__u64 *words, const struct pt_event *ev)
+static void key_of_owner(struct column_key *key, const struct pt_event *ev)
 {
 	const struct pt_owner *owner = &ev->owner;
 
-	words[0] = ev->space.netns_cookie;
-	words[1] = (__u64)ev->space.netns << 32 | owner->known;
+	key->words[0] = ev->space.netns_cookie;
+	key->words[1] = (__u64)ev->space.netns << 32 | owner->known;
 	if (!owner->known)
-		return 2;
-	words[1] |= owner->kernel << 1;
-	words[2] = (__u64)owner->pid << 32 | owner->tid;
-	words[3] = owner->uid;
-	words[4] = owner->cgroup;
-	memcpy(&words[5], owner->comm, PT_COMM_LEN);
-	memcpy(&words[7], owner->thread, PT_COMM_LEN);
-	return 9;
+		return;
+	key->count = 9;
+	key->words[1] |= owner->kernel << 1;
+	key->words[2] = (__u64)owner->pid << 32 | owner->tid;
+	key->words[3] = owner->uid;
+	key->words[4] = owner->cgroup;
+	memcpy(&key->words[5], owner->comm, PT_COMM_LEN);
+	memcpy(&key->words[7], owner->thread, PT_COMM_LEN);
 }
 
-static unsigned int key_of_previous(__u64 *words, const struct pt_event *ev)
+static void key_of_previous(struct column_key *key, const struct pt_event *ev)
 {
-	words[0] = ev->prev_known;
+	key->words[0] = ev->prev_known;
 	if (!ev->prev_known)
-		return 1;
-	words[0] |= (__u64)ev->prev_pid << 32;
-	memcpy(&words[1], ev->prev_comm, PT_COMM_LEN);
-	return 3;
+		return;
+	key->words[0] |= (__u64)ev->prev_pid << 32;
+	memcpy(&key->words[1], ev->prev_comm, PT_COMM_LEN);
 }
 
-static unsigned int key_of(__u64 *words, enum column_of of, const struct pt_event *ev)
+/* The first words are where most keys differ. */
+static __u32 hash_of(const struct column_key *key)
 {
-	switch (of) {
-	case COLUMN_OF_KIND:
-		words[0] = (__u64)ev->type << 16 | ev->space.proto << 8 | ev->family;
-		return 1;
-	case COLUMN_OF_TUPLE:
-		return key_of_tuple(words, ev);
-	case COLUMN_OF_OWNER:
-		return key_of_owner(words, ev);
-	case COLUMN_OF_WAY:
-		words[0] = (__u64)ev->space.vrf << 32 | ev->via << 8 | ev->space.proto;
-		return 1;
-	case COLUMN_OF_PREVIOUS:
-		return key_of_previous(words, ev);
-	case COLUMN_OF_EVENT:
-		break; /* has none */
-	}
-	return 0;
+	__u64 hash = (key->columns ^ key->words[0]) * 0x9e3779b97f4a7c15ULL;
+
+	hash = (hash ^ hash >> 32 ^ key->words[1]) * 0xbf58476d1ce4e5b9ULL;
+	hash = (hash ^ hash >> 32 ^ key->words[2]) * 0x94d049bb133111ebULL;
+	return hash >> 32;
 }
 
 void column_key_make(struct column_key *key, __u64 columns, enum column_of of,
 		     const struct pt_event *ev)
 {
-	__u64 hash = columns * 0x9e3779b97f4a7c15ULL;
-
 	key->columns = columns;
-	key->count = key_of(key->words, of, ev);
-	/* The first three are where most differ. */
-	for (unsigned int i = 0; i < key->count && i < 3; i++)
-		hash = (hash ^ hash >> 32 ^ key->words[i]) * 0xbf58476d1ce4e5b9ULL;
-	key->hash = hash >> 32;
+	key->count = COLUMN_KEY_LEAST;
+	memset(key->words, 0, COLUMN_KEY_LEAST * sizeof(*key->words));
+	switch (of) {
+	case COLUMN_OF_EVENT:
+		break; /* has none */
+	case COLUMN_OF_KIND:
+		key->words[0] = (__u64)ev->type << 16 | ev->space.proto << 8 | ev->family;
+		break;
+	case COLUMN_OF_TUPLE:
+		key_of_tuple(key, ev);
+		break;
+	case COLUMN_OF_OWNER:
+		key_of_owner(key, ev);
+		break;
+	case COLUMN_OF_WAY:
+		key->words[0] = (__u64)ev->space.vrf << 32 | ev->via << 8 | ev->space.proto;
+		break;
+	case COLUMN_OF_PREVIOUS:
+		key_of_previous(key, ev);
+		break;
+	}
+	key->hash = hash_of(key);
 }
 
 _Static_assert(PT_COMM_LEN == 2 * sizeof(__u64), "the words that a key has for a name");

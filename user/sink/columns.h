@@ -103,6 +103,7 @@ const struct column *column_of_title(const char *title);
  * values of these columns (unless they are learnt meanwhile).
  */
 #define COLUMN_KEY_WORDS 9
+#define COLUMN_KEY_LEAST 3 /* words, of any key */
 struct column_key {
 	__u64 columns; /* bit 1 << place in columns[] */
 	__u32 hash;    /* best in its high bits */
@@ -116,9 +117,14 @@ void column_key_make(struct column_key *key, __u64 columns, enum column_of of,
 
 static inline bool column_key_is_equal(const struct column_key *a, const struct column_key *b)
 {
-	if (a->columns != b->columns || a->hash != b->hash || a->count != b->count)
+	__u64 differs = a->columns ^ b->columns;
+
+	/* No branch where there are few. */
+	for (unsigned int i = 0; i < COLUMN_KEY_LEAST; i++)
+		differs |= a->words[i] ^ b->words[i];
+	if (differs || a->count != b->count)
 		return false;
-	for (__u32 i = 0; i < a->count; i++)
+	for (unsigned int i = COLUMN_KEY_LEAST; i < a->count; i++)
 		if (a->words[i] != b->words[i])
 			return false;
 	return true;

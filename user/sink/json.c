@@ -2,6 +2,7 @@
 /* Events as JSON Lines. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "user/base/out.h"
 #include "user/sink/blockers.h"
@@ -16,8 +17,9 @@ struct json_field {
 	bool is_long;
 };
 
-/* Fields one behind the other that are of one thing: their text is kept. */
+/* Fields one behind the other that are of one thing, whose text is kept; or a single field. */
 struct json_run {
+	bool kept;
 	enum column_of of;
 	const struct json_field *fields, *end;
 	const struct column *learnt; /* NULL: none of them is */
@@ -39,33 +41,34 @@ struct json_sink {
 	struct memo memo;
 };
 
-/* Those of which nobody knows how long they are. */
-static void put_long(struct json_writer *writer, const struct json_field *field,
-		     const union column_value *value)
+/* For all of an object that is neither long nor a run that comes newly. */
+#define ROOM OUT_RESERVE_MAX
+
+/* Fields and runs are written to p, within ROOM, and what is behind them is returned. */
+
+/* A value of which nobody knows how long it is. */
+static char *put_long(struct json_sink *json, char *p, const struct json_field *field,
+		      const union column_value *value)
 {
+	out_commit(json->writer.out, p);
 	if (field->column->type == COLUMN_BLOCKERS)
-		blockers_json(writer, &field->key, value->event);
+		blockers_json(&json->writer, &field->key, value->event);
 	else
-		json_field(writer, &field->key, field->column->type, COLUMN_KNOWN, value);
+		json_field(&json->writer, &field->key, field->column->type, COLUMN_KNOWN, value);
+	return out_reserve(json->writer.out, ROOM);
 }
 
-static void put_fields(struct json_sink *json, const struct json_run *run,
+static char *put_field(struct json_sink *json, char *p, const struct json_field *field,
 		       const struct pt_event *ev)
 {
-	struct out *out = json->writer.out;
+	union column_value value;
 
-	for (const struct json_field *field = run->fields; field != run->end; field++) {
-		char *p = out_reserve(out, JSON_FIELD_MAX);
-		const struct column *column = field->column;
-		union column_value value;
-		enum column_state state = column->get(&json->ctx, ev, &value);
-
-		if (field->is_long && state == COLUMN_KNOWN)
-			put_long(&json->writer, field, &value);
-		else
-			out_commit(out, json_format_field(&json->writer, p, &field->key,
-							  column->type, state, &value));
-	}
+	if (field->column->get(&json->ctx, ev, &value) != COLUMN_KNOWN)
+		return json_format_null(json_format_key(p, &field->key));
+	if (field->is_long)
+		return put_long(json, p, field, &value);
+	return json_format_value(&json->writer, json_format_key(p, &field->key),
+				 field->column->type, &value);
 }
 
 static bool is_unknown(const struct json_sink *json, const struct column *column,
@@ -76,44 +79,57 @@ static bool is_unknown(const struct json_sink *json, const struct column *column
 	return column->get(&json->ctx, ev, &value) == COLUMN_UNKNOWN;
 }
 
-static void put_run(struct json_sink *json, const struct json_run *run, const struct pt_event *ev)
+static char *put_new_run(struct json_sink *json, char *p, const struct json_run *run,
+			 const struct column_key *key, const struct pt_event *ev)
 {
 	struct out *out = json->writer.out;
-	const struct memo_text *kept;
-	struct column_key key;
 	const char *text;
 	size_t begin;
 
-	column_key_make(&key, run->columns, run->of, ev);
-	kept = memo_find(&json->memo, &key);
-	if (kept && (!kept->open || is_unknown(json, run->learnt, ev))) {
-		out_bytes(out, kept->bytes, kept->len);
-		return;
-	}
+	out_commit(out, p);
 	begin = out_line_len(out);
-	put_fields(json, run, ev);
+	p = out_reserve(out, ROOM);
+	for (const struct json_field *field = run->fields; field != run->end; field++)
+		p = put_field(json, p, field, ev);
+	out_commit(out, p);
 	text = out_line_from(out, begin);
 	if (text)
-		memo_keep(&json->memo, &key, text, out_line_len(out) - begin,
+		memo_keep(&json->memo, key, text, out_line_len(out) - begin,
 			  run->learnt && is_unknown(json, run->learnt, ev));
+	return out_reserve(out, ROOM);
+}
+
+static char *put_run(struct json_sink *json, char *p, const struct json_run *run,
+		     const struct pt_event *ev)
+{
+	const struct memo_text *text;
+	struct column_key key;
+
+	column_key_make(&key, run->columns, run->of, ev);
+	text = memo_find(&json->memo, &key);
+	if (!text || (text->open && !is_unknown(json, run->learnt, ev)))
+		return put_new_run(json, p, run, &key, ev);
+	memcpy(p, text->bytes, text->len);
+	return p + text->len;
 }
 
 static int json_event(struct sink *sink, const struct pt_event *ev)
 {
 	struct json_sink *json = (struct json_sink *)sink;
 	const struct json_object *object = &json->objects[ev->type];
+	const struct json_run *end = object->runs + object->runs_count;
+	struct out *out = json->writer.out;
+	char *p = out_reserve(out, ROOM);
 
 	json->writer.realtime_offset = ev->realtime_offset;
-	for (unsigned int i = 0; i < object->runs_count; i++) {
-		const struct json_run *run = &object->runs[i];
-
-		if (run->of == COLUMN_OF_EVENT)
-			put_fields(json, run, ev);
+	for (const struct json_run *run = object->runs; run != end; run++)
+		if (run->kept)
+			p = put_run(json, p, run, ev);
 		else
-			put_run(json, run, ev);
-	}
-	out_char(json->writer.out, '}');
-	return out_end_line(json->writer.out);
+			p = put_field(json, p, run->fields, ev);
+	*p++ = '}';
+	out_commit(out, p);
+	return out_end_line(out);
 }
 
 static int json_flush(struct sink *sink)
@@ -138,11 +154,14 @@ static void add_column(struct json_object *object, unsigned int place)
 	json_key_make(&field->key, !object->fields_count++, column->key);
 	field->column = column;
 	field->is_long = column->type == COLUMN_TEXT || column->type == COLUMN_BLOCKERS;
-	if (object->runs_count && run[-1].of == column->of)
+	if (object->runs_count && column->of != COLUMN_OF_EVENT && run[-1].of == column->of) {
 		run--;
-	else
-		object->runs[object->runs_count++] =
-			(struct json_run){ .of = column->of, .fields = field };
+		run->kept = true;
+	} else {
+		/* A single field is written as quickly as its text is found. */
+		object->runs_count++;
+		*run = (struct json_run){ .of = column->of, .fields = field };
+	}
 	run->end = field + 1;
 	run->columns |= 1ULL << place;
 	if (column->learnt)

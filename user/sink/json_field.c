@@ -55,8 +55,8 @@ static char *format_word(char *p, const char *word)
 	return p;
 }
 
-static char *format_value(struct json_writer *writer, char *p, enum column_type type,
-			  const union column_value *value)
+char *json_format_value(struct json_writer *writer, char *p, enum column_type type,
+			const union column_value *value)
 {
 	switch (type) {
 	case COLUMN_U64:
@@ -83,35 +83,21 @@ static char *format_value(struct json_writer *writer, char *p, enum column_type 
 	return p;
 }
 
-static char *format_key(char *p, const struct json_key *key)
-{
-	/* A length that the compiler knows makes it a few moves. */
-	memcpy(p, key->text, COLUMN_KEY_MAX);
-	return p + key->len;
-}
-
-char *json_format_field(struct json_writer *writer, char *p, const struct json_key *key,
-			enum column_type type, enum column_state state,
-			const union column_value *value)
-{
-	p = format_key(p, key);
-	if (state == COLUMN_KNOWN)
-		return format_value(writer, p, type, value);
-	memcpy(p, "null", 4);
-	return p + 4;
-}
-
 void json_field(struct json_writer *writer, const struct json_key *key, enum column_type type,
 		enum column_state state, const union column_value *value)
 {
-	char *p = out_reserve(writer->out, JSON_FIELD_MAX);
+	char *p = json_format_key(out_reserve(writer->out, JSON_FIELD_MAX), key);
 
-	if (type == COLUMN_TEXT && state == COLUMN_KNOWN) {
-		out_commit(writer->out, format_key(p, key));
+	if (state != COLUMN_KNOWN) {
+		p = json_format_null(p);
+	} else if (type == COLUMN_TEXT) {
+		out_commit(writer->out, p);
 		put_text(writer->out, value->text);
 		return;
+	} else {
+		p = json_format_value(writer, p, type, value);
 	}
-	out_commit(writer->out, json_format_field(writer, p, key, type, state, value));
+	out_commit(writer->out, p);
 }
 
 void json_key_make(struct json_key *key, bool first, const char *name)
