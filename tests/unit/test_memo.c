@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Texts that are kept: a sink that has seen much writes what one that has seen nothing writes. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -17,7 +19,7 @@
 
 typedef int (*sink_make)(struct out *out, const struct sink_context *ctx, struct sink **sink);
 
-static const sink_make makes[] = { sink_json_new };
+static const sink_make makes[] = { sink_json_new, sink_table_new };
 
 #define MAKES (sizeof(makes) / sizeof(makes[0]))
 
@@ -40,13 +42,42 @@ struct both {
 	bool known;
 };
 
+/* Makes every column of a table as wide as it gets. */
+static void widen(struct sink *sink)
+{
+	struct pt_event ev = curl_event(PT_EV_FAIL, 1);
+
+	memset(ev.laddr, 0xff, 16);
+	memset(ev.raddr, 0xff, 16);
+	ev.family = AF_INET6;
+	ev.owner.pid = 1234567;
+	memset(ev.owner.comm, 'x', 15);
+	ev.error = EADDRNOTAVAIL;
+	assert_int_equal(sink_event(sink, &ev), 0);
+	ev.type = PT_EV_FREE;
+	ev.held_ns = 10000000;
+	assert_int_equal(sink_event(sink, &ev), 0);
+}
+
+/* A sink whose lines do not depend on those before. */
+static struct sink *steady_sink(const struct both *both, struct out *out)
+{
+	struct sink *sink;
+
+	assert_int_equal(out_init(out, -1), 0);
+	assert_int_equal(both->make(out, &both->ctx, &sink), 0);
+	widen(sink);
+	out_take(out, &(size_t){ 0 });
+	return sink;
+}
+
 static void both_begin(struct both *both, sink_make make)
 {
 	*both = (struct both){ .make = make, .known = true };
-	both->ctx = (struct sink_context){ .cgroup_path = path_of, .cgroup_data = &both->known };
-	assert_int_equal(out_init(&both->out, -1), 0);
-	assert_int_equal(make(&both->out, &both->ctx, &both->sink), 0);
-	out_take(&both->out, &(size_t){ 0 });
+	both->ctx = (struct sink_context){
+		.cgroup_path = path_of, .cgroup_data = &both->known, .color = true, .netns = true
+	};
+	both->sink = steady_sink(both, &both->out);
 }
 
 static void both_end(struct both *both)
@@ -70,9 +101,7 @@ static const char *both_event(struct both *both, const struct pt_event *ev)
 	memcpy(line, text, len);
 	line[len] = '\0';
 
-	assert_int_equal(out_init(&out, -1), 0);
-	assert_int_equal(both->make(&out, &both->ctx, &sink), 0);
-	out_take(&out, &len);
+	sink = steady_sink(both, &out);
 	assert_int_equal(sink_event(sink, ev), 0);
 	text = out_take(&out, &len);
 	assert_int_equal(len, strlen(line));
@@ -236,6 +265,39 @@ static void test_whatever_happens(void **state)
 	}
 }
 
+/* What is kept has the gaps of its time. */
+static void test_columns_widen(void **state)
+{
+	const struct pt_event ev = curl_event(PT_EV_ALLOC, 1);
+	struct sink_context ctx = { .color = true };
+	struct sink *sink;
+	char *text, *last;
+	struct out out;
+
+	(void)state;
+	setenv("TZ", "UTC", 1);
+	tzset();
+	capture_begin(&out);
+	assert_int_equal(sink_table_new(&out, &ctx, &sink), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(sink_event(sink, &ev), 0);
+	widen(sink);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(sink_event(sink, &ev), 0);
+	assert_int_equal(sink_end(sink), 0);
+	text = capture_end(&out);
+	text[strlen(text) - 1] = '\0';
+	last = strrchr(text, '\n') + 1;
+	assert_string_equal(
+		last,
+		"14:02:11.000000  \033[32malloc\033[0m      tcp4   10.0.0.5:60609         "
+		"10.96.4.7:443             4242  curl/resolver    connect        -       -       "
+		"-       ?");
+	*--last = '\0';
+	assert_string_equal(strrchr(text, '\n') + 1, last + 1);
+	free(text);
+}
+
 static struct column_key key_of(__u64 columns, __u32 pid)
 {
 	struct pt_event ev = curl_event(PT_EV_ALLOC, 1);
@@ -255,19 +317,22 @@ static void test_kept(void **state)
 	(void)state;
 	assert_non_null(memo);
 	assert_null(memo_find(memo, &key));
-	memo_keep(memo, &key, "first", 5, false);
+	memo_keep(memo, &key, "first", 5, 7);
 	assert_memory_equal(memo_find(memo, &key)->bytes, "first", 5);
 	/* of the same owner, but other columns */
 	assert_null(memo_find(memo, &other));
-	memo_keep(memo, &other, "", 0, true);
+	memo_keep(memo, &other, "", 0, 9);
 	assert_int_equal(memo_find(memo, &other)->len, 0);
-	assert_true(memo_find(memo, &other)->open);
-	assert_false(memo_find(memo, &key)->open);
+	assert_int_equal(memo_find(memo, &other)->note, 9);
+	assert_int_equal(memo_find(memo, &key)->note, 7);
 	assert_null(memo_find(memo, &longer));
-	memo_keep(memo, &longer, text, sizeof(text), false);
+	memo_keep(memo, &longer, text, sizeof(text), 0);
 	assert_null(memo_find(memo, &longer));
-	memo_keep(memo, &longer, text, MEMO_TEXT_MAX, false);
+	memo_keep(memo, &longer, text, MEMO_TEXT_MAX, 0);
 	assert_int_equal(memo_find(memo, &longer)->len, MEMO_TEXT_MAX);
+	memo_clear(memo);
+	assert_null(memo_find(memo, &key));
+	assert_null(memo_find(memo, &longer));
 	free(memo);
 }
 
@@ -283,12 +348,12 @@ static void test_what_comes_stays(void **state)
 		keys[i].hash = 5;
 	for (int i = 0; i < 2; i++) {
 		assert_null(memo_find(memo, &keys[i]));
-		memo_keep(memo, &keys[i], "12" + i, 1, false);
+		memo_keep(memo, &keys[i], "12" + i, 1, 0);
 	}
 	assert_int_equal(*memo_find(memo, &keys[1])->bytes, '2');
 	assert_int_equal(*memo_find(memo, &keys[0])->bytes, '1');
 	assert_null(memo_find(memo, &keys[2]));
-	memo_keep(memo, &keys[2], "3", 1, false);
+	memo_keep(memo, &keys[2], "3", 1, 0);
 	assert_int_equal(*memo_find(memo, &keys[2])->bytes, '3');
 	assert_int_equal(*memo_find(memo, &keys[0])->bytes, '1');
 	assert_null(memo_find(memo, &keys[1]));
@@ -298,9 +363,10 @@ static void test_what_comes_stays(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_owners),	    cmocka_unit_test(test_path_learnt_later),
-		cmocka_unit_test(test_many_owners), cmocka_unit_test(test_whatever_happens),
-		cmocka_unit_test(test_kept),	    cmocka_unit_test(test_what_comes_stays),
+		cmocka_unit_test(test_owners),		 cmocka_unit_test(test_path_learnt_later),
+		cmocka_unit_test(test_many_owners),	 cmocka_unit_test(test_whatever_happens),
+		cmocka_unit_test(test_columns_widen),	 cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_what_comes_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -254,8 +254,8 @@ GETTER(get_lost_to)
 	{                                                                                          \
 		.key = key_, .type = type_, .events = events_, .get = __VA_ARGS__                  \
 	}
-#define TABLE(title_, width_, max_width_, type_, events_, get_)                                    \
-	BOTH(NULL, title_, width_, max_width_, type_, events_, get_)
+#define TABLE(title_, width_, max_width_, type_, events_, ...)                                     \
+	BOTH(NULL, title_, width_, max_width_, type_, events_, __VA_ARGS__)
 #define BOTH(key_, title_, width_, max_width_, type_, events_, ...)                                \
 	{                                                                                          \
 		.key = key_, .title = title_, .type = type_, .events = events_, .width = width_,   \
@@ -268,18 +268,18 @@ const struct column columns[] = {
 	     .of = COLUMN_OF_KIND),
 	JSON("proto", COLUMN_WORD, PORT, get_proto, .of = COLUMN_OF_KIND),
 	JSON("family", COLUMN_WORD, PORT, get_family, .of = COLUMN_OF_KIND),
-	TABLE("PROTO", 5, 5, COLUMN_WORD, PORT, get_proto_family),
+	TABLE("PROTO", 5, 5, COLUMN_WORD, PORT, get_proto_family, .of = COLUMN_OF_KIND),
 	JSON("port", COLUMN_U64, PORT, get_port),
 	JSON("laddr", COLUMN_ADDR, PORT, get_local, .of = COLUMN_OF_TUPLE),
 	TABLE("LOCAL", 17, 21, COLUMN_ENDPOINT, PORT, get_local),
 	JSON("raddr", COLUMN_ADDR, PORT, get_remote, .of = COLUMN_OF_TUPLE),
 	JSON("rport", COLUMN_U64, PORT, get_rport, .of = COLUMN_OF_TUPLE),
-	TABLE("REMOTE", 13, 21, COLUMN_ENDPOINT, PORT, get_remote),
+	TABLE("REMOTE", 13, 21, COLUMN_ENDPOINT, PORT, get_remote, .of = COLUMN_OF_TUPLE),
 	BOTH("pid", "PID", 4, 7, COLUMN_U64, PORT, get_pid, .right = true, .of = COLUMN_OF_OWNER),
 	JSON("tid", COLUMN_U64, PORT, get_tid, .of = COLUMN_OF_OWNER),
 	JSON("comm", COLUMN_TEXT, PORT, get_comm, .of = COLUMN_OF_OWNER),
 	JSON("thread", COLUMN_TEXT, PORT, get_thread, .of = COLUMN_OF_OWNER),
-	TABLE("COMM", 7, 15, COLUMN_OWNER, PORT, get_owner),
+	TABLE("COMM", 7, 15, COLUMN_OWNER, PORT, get_owner, .of = COLUMN_OF_OWNER),
 	JSON("kernel", COLUMN_BOOL, PORT, get_kernel, .of = COLUMN_OF_OWNER),
 	JSON("uid", COLUMN_U64, PORT, get_uid, .of = COLUMN_OF_OWNER),
 	JSON("cgroup", COLUMN_TEXT, PORT, get_cgroup, .of = COLUMN_OF_OWNER, .learnt = true),

@@ -44,6 +44,9 @@ struct json_sink {
 /* For all of an object that is neither long nor a run that comes newly. */
 #define ROOM OUT_RESERVE_MAX
 
+/* Of a text that is kept: something in it was not known, and may be learnt. */
+#define OPEN 1
+
 /* Fields and runs are written to p, within ROOM, and what is behind them is returned. */
 
 /* A value of which nobody knows how long it is. */
@@ -95,7 +98,7 @@ static char *put_new_run(struct json_sink *json, char *p, const struct json_run 
 	text = out_line_from(out, begin);
 	if (text)
 		memo_keep(&json->memo, key, text, out_line_len(out) - begin,
-			  run->learnt && is_unknown(json, run->learnt, ev));
+			  run->learnt && is_unknown(json, run->learnt, ev) ? OPEN : 0);
 	return out_reserve(out, ROOM);
 }
 
@@ -107,7 +110,7 @@ static char *put_run(struct json_sink *json, char *p, const struct json_run *run
 
 	column_key_make(&key, run->columns, run->of, ev);
 	text = memo_find(&json->memo, &key);
-	if (!text || (text->open && !is_unknown(json, run->learnt, ev)))
+	if (!text || (text->note == OPEN && !is_unknown(json, run->learnt, ev)))
 		return put_new_run(json, p, run, &key, ev);
 	memcpy(p, text->bytes, text->len);
 	return p + text->len;

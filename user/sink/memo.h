@@ -16,7 +16,7 @@
 
 struct memo_text {
 	struct column_key key;
-	bool open; /* of memo_keep() */
+	__u16 note; /* the keeper's own */
 	__u16 len;
 	char bytes[MEMO_TEXT_MAX];
 };
@@ -53,10 +53,13 @@ static inline const struct memo_text *memo_find(struct memo *memo, const struct 
 }
 
 /*
- * For what memo_find() did not just find, or found open: keeps text, which is copied. open:
- * something in it was not known, and may be learnt.
+ * Keeps text, which is copied, and a number. memo_find() was the last that was asked, for
+ * this key.
  */
 void memo_keep(struct memo *memo, const struct column_key *key, const char *text, size_t len,
-	       bool open);
+	       __u16 note);
+
+/* Forgets all. */
+void memo_clear(struct memo *memo);
 
 #endif /* PORTTRACE_SINK_MEMO_H */

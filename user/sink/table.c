@@ -9,11 +9,19 @@
 #include "user/base/out.h"
 #include "user/sink/blockers.h"
 #include "user/sink/columns.h"
+#include "user/sink/memo.h"
 #include "user/sink/sink.h"
 
 #define GAP 2 /* spaces between columns */
 /* The longest cell: two names with a slash between them. */
 #define CELL_MAX (2 * PT_COMM_LEN * ESCAPE_EXPAND + 1)
+
+/* Columns beside each other that are of one thing, whose text is kept; or a single one. */
+struct table_run {
+	enum column_of of;
+	unsigned int first, end; /* of what is shown */
+	__u64 columns;		 /* as in struct column_key */
+};
 
 struct table_sink {
 	struct sink base;
@@ -23,11 +31,14 @@ struct table_sink {
 	__u64 realtime_offset; /* of the event */
 	bool titled;
 	__u32 first_netns; /* 0: none seen */
-	unsigned int shown_count;
+	unsigned int shown_count, runs_count;
 	struct table_column {
 		const struct column *column;
 		unsigned int width;
+		bool right, colored;
 	} shown[COLUMNS_MAX];
+	struct table_run runs[COLUMNS_MAX];
+	struct memo memo; /* what runs look like with these widths */
 };
 
 static const char *const colors[PT_EV_TYPES] = {
@@ -97,17 +108,46 @@ static void put_titles(struct table_sink *table)
 	table->titled = true;
 }
 
-/* Spaces, colour, the cell, colour, and what format_spaces() writes in vain. */
-#define CELL_ROOM (CELL_MAX + 128)
+/* Up to its most; what is kept has other gaps then. */
+static void widen(struct table_sink *table, struct table_column *shown, size_t width)
+{
+	if (shown->width == shown->column->max_width)
+		return;
+	shown->width =
+		width < shown->column->max_width ? (unsigned int)width : shown->column->max_width;
+	memo_clear(&table->memo);
+}
 
 /*
- * Columns are separated before a cell, not behind it, so that no line ends in
- * spaces: *gap is what the cells so far left to fill.
+ * For a line without what follows its columns: each takes less than 128 bytes with spaces and
+ * colours, and what format_spaces() writes in vain; names can take CELL_MAX.
  */
-static void put_column(struct table_sink *table, struct table_column *shown,
-		       const struct pt_event *ev, size_t *gap)
+#define ROOM OUT_RESERVE_MAX
+
+_Static_assert(ROOM > 20 * 128 + CELL_MAX, "more than there are columns");
+
+static char *align_right(char *cell, char *end, size_t rest)
 {
-	char *cell = format_spaces(out_reserve(table->out, CELL_ROOM), *gap), *end = cell;
+	memmove(cell + rest, cell, (size_t)(end - cell));
+	memset(cell, ' ', rest);
+	return end + rest;
+}
+
+static char *format_state(char *p, enum column_state state)
+{
+	*p++ = state == COLUMN_UNKNOWN ? '?' : '-';
+	return p;
+}
+
+/*
+ * Columns are written to p, within ROOM, and what is behind them is returned. They are
+ * separated before a cell, not behind it, so that no line ends in spaces: *gap is what the
+ * cells so far left to fill.
+ */
+static char *put_column(struct table_sink *table, char *p, struct table_column *shown,
+			const struct pt_event *ev, size_t *gap)
+{
+	char *cell = format_spaces(p, *gap), *end;
 	const struct column *column = shown->column;
 	enum column_state state = COLUMN_NONE;
 	union column_value value;
@@ -118,24 +158,48 @@ static void put_column(struct table_sink *table, struct table_column *shown,
 	if (state == COLUMN_KNOWN)
 		end = format_cell(table, cell, column->type, &value);
 	else
-		*end++ = state == COLUMN_UNKNOWN ? '?' : '-';
+		end = format_state(cell, state);
 	width = (size_t)(end - cell);
 	if (column->type == COLUMN_OWNER)
 		width = escape_width(cell, width);
 	if (width > shown->width)
-		shown->width = width < column->max_width ? (unsigned int)width : column->max_width;
+		widen(table, shown, width);
 	if (width < shown->width)
 		rest = shown->width - width;
-	if (rest && (column->right || (column->type == COLUMN_TIME && table->ctx.relative))) {
-		memmove(cell + rest, cell, (size_t)(end - cell));
-		memset(cell, ' ', rest);
-		end += rest;
+	if (rest && shown->right) {
+		end = align_right(cell, end, rest);
 		rest = 0;
 	}
 	*gap = GAP + rest;
-	if (table->ctx.color && column->accent)
-		end = format_colored(cell, end, colors[ev->type]);
-	out_commit(table->out, end);
+	return shown->colored ? format_colored(cell, end, colors[ev->type]) : end;
+}
+
+static char *put_new_run(struct table_sink *table, char *p, const struct table_run *run,
+			 const struct column_key *key, const struct pt_event *ev, size_t *gap)
+{
+	const char *begin = p;
+
+	for (unsigned int i = run->first; i < run->end; i++)
+		p = put_column(table, p, &table->shown[i], ev, gap);
+	memo_keep(&table->memo, key, begin, (size_t)(p - begin), (__u16)*gap);
+	return p;
+}
+
+/* Several columns at once. The note of a kept text is the gap behind it. */
+static char *put_run(struct table_sink *table, char *p, const struct table_run *run,
+		     const struct pt_event *ev, size_t *gap)
+{
+	const struct memo_text *text;
+	struct column_key key;
+
+	column_key_make(&key, run->columns, run->of, ev);
+	text = memo_find(&table->memo, &key);
+	p = format_spaces(p, *gap);
+	*gap = text ? text->note : 0;
+	if (!text)
+		return put_new_run(table, p, run, &key, ev, gap);
+	memcpy(p, text->bytes, text->len);
+	return p + text->len;
 }
 
 static void put_time(struct table_sink *table, __u64 ts)
@@ -182,29 +246,52 @@ static void table_prepare(struct table_sink *table, const struct pt_event *ev)
 		put_titles(table);
 }
 
+static char *put_columns(struct table_sink *table, char *p, const struct pt_event *ev, size_t *gap)
+{
+	const struct table_run *end = table->runs + table->runs_count;
+
+	for (const struct table_run *run = table->runs; run != end; run++) {
+		struct table_column *first = &table->shown[run->first];
+
+		if (run->end - run->first > 1)
+			p = put_run(table, p, run, ev, gap);
+		else if (table->ctx.netns || !first->column->netns)
+			p = put_column(table, p, first, ev, gap);
+	}
+	return p;
+}
+
+/* A loss has a sentence instead of most columns. */
+static char *put_lost_columns(struct table_sink *table, char *p, const struct pt_event *ev,
+			      size_t *gap)
+{
+	for (unsigned int i = 0; i < table->shown_count; i++)
+		if (table->shown[i].column->events >> PT_EV_LOST & 1)
+			p = put_column(table, p, &table->shown[i], ev, gap);
+	return p;
+}
+
 static int table_event(struct sink *sink, const struct pt_event *ev)
 {
 	struct table_sink *table = (struct table_sink *)sink;
+	struct out *out = table->out;
 	size_t gap = 0;
+	char *p;
 
 	table->realtime_offset = ev->realtime_offset;
 	table_prepare(table, ev);
-	for (unsigned int i = 0; i < table->shown_count; i++) {
-		const struct column *column = table->shown[i].column;
-
-		/* A loss has a sentence instead of the other columns. */
-		if (ev->type == PT_EV_LOST && !(column->events >> PT_EV_LOST & 1))
-			continue;
-		if (table->ctx.netns || !column->netns)
-			put_column(table, &table->shown[i], ev, &gap);
-	}
-	if (ev->type == PT_EV_LOST)
+	p = out_reserve(out, ROOM);
+	if (ev->type == PT_EV_LOST) {
+		out_commit(out, put_lost_columns(table, p, ev, &gap));
 		put_lost(table, ev, gap);
-	if (ev->type == PT_EV_FAIL && ev->blockers_count) {
-		out_fill(table->out, ' ', gap);
-		blockers_text(table->out, ev);
+		return out_end_line(out);
 	}
-	return out_end_line(table->out);
+	out_commit(out, put_columns(table, p, ev, &gap));
+	if (ev->type == PT_EV_FAIL && ev->blockers_count) {
+		out_fill(out, ' ', gap);
+		blockers_text(out, ev);
+	}
+	return out_end_line(out);
 }
 
 /* The titles also show while nothing happens. */
@@ -225,6 +312,36 @@ static int table_end(struct sink *sink)
 	return err;
 }
 
+/* Whether it has a value in every event but lost, whatever its kind. */
+static bool is_steady(const struct column *column)
+{
+	const unsigned int port = (1U << PT_EV_TYPES) - 1 - (1U << PT_EV_LOST);
+
+	return !column->netns && (column->events & port) == port;
+}
+
+static void add_column(struct table_sink *table, unsigned int place)
+{
+	const struct column *column = &columns[place];
+	struct table_run *run = &table->runs[table->runs_count];
+	enum column_of of = is_steady(column) ? column->of : COLUMN_OF_EVENT;
+
+	if (table->runs_count && of != COLUMN_OF_EVENT && run[-1].of == of) {
+		run--;
+	} else {
+		table->runs_count++;
+		*run = (struct table_run){ .of = of, .first = table->shown_count };
+	}
+	table->shown[table->shown_count++] = (struct table_column){
+		.column = column,
+		.width = column->width,
+		.right = column->right || (column->type == COLUMN_TIME && table->ctx.relative),
+		.colored = column->accent && table->ctx.color,
+	};
+	run->end = table->shown_count;
+	run->columns |= 1ULL << place;
+}
+
 int sink_table_new(struct out *out, const struct sink_context *ctx, struct sink **sink)
 {
 	static const struct sink_ops ops = { table_event, table_flush, table_end };
@@ -237,8 +354,7 @@ int sink_table_new(struct out *out, const struct sink_context *ctx, struct sink 
 	table->ctx = *ctx;
 	for (unsigned int i = 0; i < columns_count; i++)
 		if (columns[i].title)
-			table->shown[table->shown_count++] =
-				(struct table_column){ &columns[i], columns[i].width };
+			add_column(table, i);
 	*sink = &table->base;
 	return 0;
 }
