@@ -275,22 +275,38 @@ static inline char *format_cached(struct format_time *cache, char *p, __u64 seco
 	return p + len;
 }
 
+/* value < 1000, with leading zeros. */
+static inline char *format_three(char *p, __u32 value)
+{
+	*p = (char)('0' + value / 100);
+	memcpy(p + 1, &pairs[value % 100 * 2], 2);
+	return p + 3;
+}
+
+static inline char *format_micros(char *p, __u64 realtime_ns)
+{
+	__u32 us = realtime_ns % NS_PER_S / NS_PER_US;
+
+	return format_three(format_three(p, us / 1000), us % 1000);
+}
+
 char *format_clock(struct format_time *cache, char *p, __u64 realtime_ns)
 {
 	p = format_cached(cache, p, realtime_ns / NS_PER_S, "%H:%M:%S.", 9, localtime_r);
-	return format_fixed(p, realtime_ns % NS_PER_S / NS_PER_US, 6);
+	return format_micros(p, realtime_ns);
 }
 
 char *format_datetime(struct format_time *cache, char *p, __u64 realtime_ns)
 {
 	p = format_cached(cache, p, realtime_ns / NS_PER_S, "%Y-%m-%d %H:%M:%S.", 20, localtime_r);
-	return format_fixed(p, realtime_ns % NS_PER_S / NS_PER_US, 6);
+	return format_micros(p, realtime_ns);
 }
 
 char *format_rfc3339(struct format_time *cache, char *p, __u64 realtime_ns)
 {
 	p = format_cached(cache, p, realtime_ns / NS_PER_S, "%Y-%m-%dT%H:%M:%S.", 20, gmtime_r);
-	p = format_fixed(p, realtime_ns % NS_PER_S, 9);
+	p = format_micros(p, realtime_ns);
+	p = format_three(p, realtime_ns % 1000);
 	*p++ = 'Z';
 	return p;
 }
