@@ -340,23 +340,32 @@ static void test_kept(void **state)
 static void test_what_comes_stays(void **state)
 {
 	struct memo *memo = calloc(1, sizeof(*memo));
-	struct column_key keys[3] = { key_of(1, 1), key_of(1, 2), key_of(1, 3) };
+	const struct memo_text *last = NULL;
+	struct column_key keys[3];
+	unsigned int count = 0;
 
 	(void)state;
 	assert_non_null(memo);
-	for (int i = 0; i < 3; i++)
-		keys[i].hash = 5;
+	for (__u32 pid = 1; count < 3; pid++) {
+		keys[count] = key_of(1, pid);
+		count += memo_set_of(memo, &keys[count]) == &memo->sets[5];
+	}
 	for (int i = 0; i < 2; i++) {
 		assert_null(memo_find(memo, &keys[i]));
 		memo_keep(memo, &keys[i], "12" + i, 1, 0);
 	}
 	assert_int_equal(*memo_find(memo, &keys[1])->bytes, '2');
-	assert_int_equal(*memo_find(memo, &keys[0])->bytes, '1');
+	assert_int_equal(*memo_find_again(memo, &keys[0], &last)->bytes, '1');
+	assert_int_equal(*last->bytes, '1');
 	assert_null(memo_find(memo, &keys[2]));
 	memo_keep(memo, &keys[2], "3", 1, 0);
-	assert_int_equal(*memo_find(memo, &keys[2])->bytes, '3');
-	assert_int_equal(*memo_find(memo, &keys[0])->bytes, '1');
-	assert_null(memo_find(memo, &keys[1]));
+	assert_int_equal(*memo_find_again(memo, &keys[2], &last)->bytes, '3');
+	assert_int_equal(*memo_find_again(memo, &keys[0], &last)->bytes, '1');
+	assert_int_equal(*memo_find_again(memo, &keys[0], &last)->bytes, '1');
+	assert_null(memo_find_again(memo, &keys[1], &last));
+	/* In the place of the last. */
+	memo_keep(memo, &keys[1], "2", 1, 0);
+	assert_int_equal(*memo_find_again(memo, &keys[1], &last)->bytes, '2');
 	free(memo);
 }
 

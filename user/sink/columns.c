@@ -424,16 +424,6 @@ static void key_of_previous(struct column_key *key, const struct pt_event *ev)
 	memcpy(&key->words[1], ev->prev_comm, PT_COMM_LEN);
 }
 
-/* The first words are where most keys differ. */
-static __u32 hash_of(const struct column_key *key)
-{
-	__u64 hash = (key->columns ^ key->words[0]) * 0x9e3779b97f4a7c15ULL;
-
-	hash = (hash ^ hash >> 32 ^ key->words[1]) * 0xbf58476d1ce4e5b9ULL;
-	hash = (hash ^ hash >> 32 ^ key->words[2]) * 0x94d049bb133111ebULL;
-	return hash >> 32;
-}
-
 void column_key_make(struct column_key *key, __u64 columns, enum column_of of,
 		     const struct pt_event *ev)
 {
@@ -459,7 +449,6 @@ void column_key_make(struct column_key *key, __u64 columns, enum column_of of,
 		key_of_previous(key, ev);
 		break;
 	}
-	key->hash = hash_of(key);
 }
 
 _Static_assert(PT_COMM_LEN == 2 * sizeof(__u64), "the words that a key has for a name");

@@ -105,15 +105,23 @@ const struct column *column_of_title(const char *title);
 #define COLUMN_KEY_WORDS 9
 #define COLUMN_KEY_LEAST 3 /* words, of any key */
 struct column_key {
-	__u64 columns; /* bit 1 << place in columns[] */
-	__u32 hash;    /* best in its high bits */
-	__u32 count;   /* of words */
+	__u64 columns;	    /* bit 1 << place in columns[] */
+	unsigned int count; /* of words */
 	__u64 words[COLUMN_KEY_WORDS];
 };
 
 /* of is not COLUMN_OF_EVENT. */
 void column_key_make(struct column_key *key, __u64 columns, enum column_of of,
 		     const struct pt_event *ev);
+
+/* Best in its high bits. The first words are where most keys differ. */
+static inline __u32 column_key_hash(const struct column_key *key)
+{
+	__u64 hash = key->columns + key->words[0] * 0x9e3779b97f4a7c15ULL +
+		     key->words[1] * 0xbf58476d1ce4e5b9ULL + key->words[2] * 0x94d049bb133111ebULL;
+
+	return hash * 0x9e3779b97f4a7c15ULL >> 32;
+}
 
 static inline bool column_key_is_equal(const struct column_key *a, const struct column_key *b)
 {

@@ -22,8 +22,9 @@ struct json_run {
 	bool kept;
 	enum column_of of;
 	const struct json_field *fields, *end;
-	const struct column *learnt; /* NULL: none of them is */
-	__u64 columns;		     /* as in struct column_key */
+	const struct column *learnt;  /* NULL: none of them is */
+	__u64 columns;		      /* as in struct column_key */
+	const struct memo_text *last; /* of memo_find_again() */
 };
 
 /* Of a type of event. */
@@ -102,14 +103,14 @@ static char *put_new_run(struct json_sink *json, char *p, const struct json_run 
 	return out_reserve(out, ROOM);
 }
 
-static char *put_run(struct json_sink *json, char *p, const struct json_run *run,
+static char *put_run(struct json_sink *json, char *p, struct json_run *run,
 		     const struct pt_event *ev)
 {
 	const struct memo_text *text;
 	struct column_key key;
 
 	column_key_make(&key, run->columns, run->of, ev);
-	text = memo_find(&json->memo, &key);
+	text = memo_find_again(&json->memo, &key, &run->last);
 	if (!text || (text->note == OPEN && !is_unknown(json, run->learnt, ev)))
 		return put_new_run(json, p, run, &key, ev);
 	memcpy(p, text->bytes, text->len);
@@ -119,13 +120,13 @@ static char *put_run(struct json_sink *json, char *p, const struct json_run *run
 static int json_event(struct sink *sink, const struct pt_event *ev)
 {
 	struct json_sink *json = (struct json_sink *)sink;
-	const struct json_object *object = &json->objects[ev->type];
+	struct json_object *object = &json->objects[ev->type];
 	const struct json_run *end = object->runs + object->runs_count;
 	struct out *out = json->writer.out;
 	char *p = out_reserve(out, ROOM);
 
 	json->writer.realtime_offset = ev->realtime_offset;
-	for (const struct json_run *run = object->runs; run != end; run++)
+	for (struct json_run *run = object->runs; run != end; run++)
 		if (run->kept)
 			p = put_run(json, p, run, ev);
 		else

@@ -36,7 +36,7 @@ struct memo {
 
 static inline struct memo_set *memo_set_of(struct memo *memo, const struct column_key *key)
 {
-	return &memo->sets[key->hash >> (32 - MEMO_BITS)];
+	return &memo->sets[column_key_hash(key) >> (32 - MEMO_BITS)];
 }
 
 /* NULL: it is not kept. It lasts until the next memo_keep(). */
@@ -53,9 +53,18 @@ static inline const struct memo_text *memo_find(struct memo *memo, const struct 
 }
 
 /*
- * Keeps text, which is copied, and a number. memo_find() was the last that was asked, for
- * this key.
+ * The same where often the same comes again: *last is what was found here last (NULL: nothing
+ * was), and may be something else since.
  */
+static inline const struct memo_text *
+memo_find_again(struct memo *memo, const struct column_key *key, const struct memo_text **last)
+{
+	if (!*last || !column_key_is_equal(&(*last)->key, key))
+		*last = memo_find(memo, key);
+	return *last;
+}
+
+/* Keeps text, which is copied, and a number, in place of the oldest of its set. */
 void memo_keep(struct memo *memo, const struct column_key *key, const char *text, size_t len,
 	       __u16 note);
 
