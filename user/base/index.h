@@ -46,4 +46,14 @@ static inline __u32 index_hash(__u64 key)
 	return (__u32)(key ^ key >> 31);
 }
 
+/* The same of a text, FNV-1a's first; NULL is like an empty one. */
+static inline __u32 index_hash_text(const char *text)
+{
+	__u64 hash = 0xcbf29ce484222325ULL;
+
+	for (; text && *text; text++)
+		hash = (hash ^ (__u8)*text) * 0x100000001b3ULL;
+	return index_hash(hash);
+}
+
 #endif /* PORTTRACE_BASE_INDEX_H */

@@ -140,16 +140,6 @@ static bool row_matches(const void *entries, __u32 entry, const void *key)
 	}
 }
 
-/* FNV-1a */
-static __u32 text_hash(const char *text)
-{
-	__u64 hash = 0xcbf29ce484222325ULL;
-
-	for (; text && *text; text++)
-		hash = (hash ^ (__u8)*text) * 0x100000001b3ULL;
-	return index_hash(hash);
-}
-
 static __u32 row_hash(const struct report *report, const struct subject *subject)
 {
 	switch (report->options.by) {
@@ -160,7 +150,7 @@ static __u32 row_hash(const struct report *report, const struct subject *subject
 	case REPORT_BY_REMOTE:
 		return key_remote_hash(subject->raddr, subject->rport);
 	default:
-		return text_hash(subject->cgroup);
+		return index_hash_text(subject->cgroup);
 	}
 }
 
