@@ -2,7 +2,6 @@
 #include "user/live/loader.h"
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/membarrier.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "porttrace.skel.h"
+#include "user/live/kernel_names.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define KERNEL_ENOTSUPP 524 /* include/linux/errno.h; strerror() does not know it */
@@ -51,6 +51,10 @@ struct rule {
 #define TCP(...) ROW(IPPROTO_TCP, __VA_ARGS__)
 #define UDP(...) ROW(IPPROTO_UDP, __VA_ARGS__)
 #define COOKIES "bpf_get_socket_ptr_cookie" /* for tracing programs since 5.12 */
+#define TASK_BTF "bpf_get_current_task_btf"
+#define OF_616 "inet_bind_bucket_destroy" /* has one argument since 6.16 */
+#define TW_STRUCT "inet_timewait_sock"
+#define TW_MEMBER "tw_connect_bind" /* since 6.18 */
 
 /* clang-format off */
 static const struct rule rules[] = {
@@ -115,31 +119,66 @@ struct loader {
 	bool buckets_reopen;
 };
 
-static bool kernel_has(const struct btf *btf, const char *function)
+/* All that is asked of this kernel's BTF: the rules' functions, then the rest. */
+static struct kernel_name kernel[2 * RULES + 4];
+static size_t kernel_count;
+
+static struct kernel_name *kernel_name(const char *name)
 {
-	return btf__find_by_name_kind(btf, function, BTF_KIND_FUNC) > 0;
+	for (size_t i = 0; i < kernel_count; i++)
+		if (!strcmp(kernel[i].name, name))
+			return &kernel[i];
+	return NULL;
 }
 
-static bool rule_fits(const struct rule *rule, const struct btf *btf)
+static void kernel_ask(const char *name, const char *member)
 {
-	__s32 id = btf__find_by_name_kind(btf, rule->function, BTF_KIND_FUNC);
-	const struct btf_type *function;
+	if (name && !kernel_name(name))
+		kernel[kernel_count++] = (struct kernel_name){ .name = name, .member = member };
+}
 
-	if (id <= 0)
-		return false;
-	function = btf__type_by_id(btf, btf__type_by_id(btf, (__u32)id)->type);
-	return !rule->args || btf_vlen(function) == rule->args;
+/* Once: the kernel stays the same. */
+static int kernel_read(void)
+{
+	static bool done;
+	int err;
+
+	if (done)
+		return 0;
+	for (size_t i = 0; i < RULES; i++) {
+		kernel_ask(rules[i].function, NULL);
+		kernel_ask(rules[i].unless, NULL);
+	}
+	kernel_ask(OF_616, NULL);
+	kernel_ask(COOKIES, NULL);
+	kernel_ask(TASK_BTF, NULL);
+	kernel_ask(TW_STRUCT, TW_MEMBER);
+	err = kernel_names_read(kernel, kernel_count);
+	done = !err;
+	return err;
+}
+
+static bool kernel_has(const char *name)
+{
+	return kernel_name(name)->id;
+}
+
+static bool rule_fits(const struct rule *rule)
+{
+	const struct kernel_name *function = kernel_name(rule->function);
+
+	return function->id && (!rule->args || function->args == rule->args);
 }
 
 /* Whether another program tells this one's fact on this kernel. */
-static bool rule_has_other(const struct rule *rule, const struct btf *btf)
+static bool rule_has_other(const struct rule *rule)
 {
 	for (size_t i = 0; i < RULES; i++) {
 		const struct rule *other = &rules[i];
 		bool same = rule->args && other->args && !strcmp(other->function, rule->function);
 		bool older = other->unless && !strcmp(other->unless, rule->function);
 
-		if (other != rule && (same || older) && rule_fits(other, btf))
+		if (other != rule && (same || older) && rule_fits(other))
 			return true;
 	}
 	return false;
@@ -150,25 +189,24 @@ static bool rule_has_other(const struct rule *rule, const struct btf *btf)
  * distributions took with 6.16 (known by that kernel's inet_bind_bucket_destroy()), or
  * where the kernel was built so, PREEMPT_DYNAMIC being that only if asked at boot.
  */
-static bool kernel_preempts(const struct btf *btf)
+static bool kernel_preempts(void)
 {
-	const struct rule of_616 = { .function = "inet_bind_bucket_destroy", .args = 1 };
 	struct utsname name;
 
-	if (rule_fits(&of_616, btf) || uname(&name))
+	if (kernel_name(OF_616)->args == 1 || uname(&name))
 		return true;
 	return strstr(name.version, " PREEMPT ") || strstr(name.version, " PREEMPT_RT ");
 }
 
-static enum loader_state rule_state(const struct rule *rule, const struct btf *btf)
+static enum loader_state rule_state(const struct rule *rule)
 {
-	if (rule->unless && kernel_has(btf, rule->unless))
+	if (rule->unless && kernel_has(rule->unless))
 		return LOADER_ABSENT;
-	if (rule->when && (rule->when == IF_PREEMPTED) != kernel_preempts(btf))
+	if (rule->when && (rule->when == IF_PREEMPTED) != kernel_preempts())
 		return LOADER_ABSENT;
-	if (rule_fits(rule, btf))
+	if (rule_fits(rule))
 		return LOADER_READY;
-	return rule->optional || rule_has_other(rule, btf) ? LOADER_ABSENT : LOADER_MISSING;
+	return rule->optional || rule_has_other(rule) ? LOADER_ABSENT : LOADER_MISSING;
 }
 
 /* libbpf's own words: the last ones are kept for the line that says why. */
@@ -189,25 +227,11 @@ static struct bpf_program *program_of(struct porttrace_bpf *skel, const struct r
 	return bpf_object__find_program_by_name(skel->obj, rule->program);
 }
 
-static bool struct_has(const struct btf *btf, const char *name, const char *member)
-{
-	__s32 id = btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT);
-	const struct btf_type *type;
-
-	if (id <= 0)
-		return false;
-	type = btf__type_by_id(btf, (__u32)id);
-	for (__u16 i = 0; i < btf_vlen(type); i++)
-		if (!strcmp(btf__name_by_offset(btf, btf_members(type)[i].name_off), member))
-			return true;
-	return false;
-}
-
 /* CO-RE knobs from what the kernel's BTF tells. */
-static void set_knobs(struct porttrace_bpf *skel, const struct btf *btf)
+static void set_knobs(struct porttrace_bpf *skel)
 {
-	skel->rodata->has_sock_cookie = kernel_has(btf, COOKIES);
-	skel->rodata->has_task_btf = kernel_has(btf, "bpf_get_current_task_btf");
+	skel->rodata->has_sock_cookie = kernel_has(COOKIES);
+	skel->rodata->has_task_btf = kernel_has(TASK_BTF);
 }
 
 static void set_options(struct porttrace_bpf *skel, const struct loader_options *options)
@@ -231,11 +255,11 @@ static bool is_wanted(const struct rule *rule, const struct loader_options *opti
 	return !options->proto || !rule->proto || rule->proto == options->proto;
 }
 
-static int choose_programs(struct porttrace_bpf *skel, const struct btf *btf,
-			   const struct loader_options *options, char *reason, size_t size)
+static int choose_programs(struct porttrace_bpf *skel, const struct loader_options *options,
+			   char *reason, size_t size)
 {
 	for (size_t i = 0; i < RULES; i++) {
-		enum loader_state state = rule_state(&rules[i], btf);
+		enum loader_state state = rule_state(&rules[i]);
 		bool wanted = is_wanted(&rules[i], options);
 
 		if (wanted && state == LOADER_MISSING) {
@@ -290,15 +314,15 @@ static int attach_all(struct loader *loader, char *reason, size_t size)
 	return 0;
 }
 
-static int load(struct loader *loader, const struct loader_options *options, const struct btf *btf,
-		char *reason, size_t size)
+static int load(struct loader *loader, const struct loader_options *options, char *reason,
+		size_t size)
 {
-	int err = choose_programs(loader->skel, btf, options, reason, size);
+	int err = choose_programs(loader->skel, options, reason, size);
 
 	if (err)
 		return err;
-	set_knobs(loader->skel, btf);
-	loader->buckets_reopen = struct_has(btf, "inet_timewait_sock", "tw_connect_bind");
+	set_knobs(loader->skel);
+	loader->buckets_reopen = kernel_has(TW_STRUCT);
 	loader->skel->rodata->count_owners =
 		bpf_program__autoload(loader->skel->progs.bucket_destroy);
 	set_options(loader->skel, options);
@@ -311,13 +335,11 @@ static int load(struct loader *loader, const struct loader_options *options, con
 int loader_new(const struct loader_options *options, struct loader **out, char *reason, size_t size)
 {
 	struct loader *loader;
-	struct btf *btf;
 	int err;
 
 	libbpf_set_print(keep_words);
 	tell_words = options->verbose;
-	btf = btf__load_vmlinux_btf();
-	if (!btf) {
+	if (kernel_read()) {
 		snprintf(reason, size,
 			 "this kernel does not describe its types (no " VMLINUX_BTF
 			 "): a kernel with CONFIG_DEBUG_INFO_BTF is needed");
@@ -325,9 +347,8 @@ int loader_new(const struct loader_options *options, struct loader **out, char *
 	}
 	loader = calloc(1, sizeof(*loader));
 	loader->skel = porttrace_bpf__open();
-	err = loader->skel ? load(loader, options, btf, reason, size)
+	err = loader->skel ? load(loader, options, reason, size)
 			   : explain_failure(-errno, "cannot open the BPF object", reason, size);
-	btf__free(btf);
 	if (err)
 		loader_free(loader);
 	else
@@ -438,7 +459,7 @@ bool loader_has_btf(void)
 }
 
 /* Loads and attaches this one program and no other. */
-static int probe_one(const struct btf *btf, size_t index)
+static int probe_one(size_t index)
 {
 	struct porttrace_bpf *skel = porttrace_bpf__open();
 	struct bpf_link *link;
@@ -448,7 +469,7 @@ static int probe_one(const struct btf *btf, size_t index)
 		return errno;
 	for (size_t i = 0; i < RULES; i++)
 		bpf_program__set_autoload(program_of(skel, &rules[i]), i == index);
-	set_knobs(skel, btf);
+	set_knobs(skel);
 	set_options(skel, &(struct loader_options){ .buffer_size = 1 << 16 });
 	err = -porttrace_bpf__load(skel);
 	if (!err) {
@@ -476,22 +497,21 @@ size_t loader_probe(const struct loader_program **out)
 {
 	static struct loader_program programs[RULES];
 	bool all = all_attach();
-	struct btf *btf = btf__load_vmlinux_btf();
+	bool known = !kernel_read();
 
 	for (size_t i = 0; i < RULES; i++) {
 		programs[i] = (struct loader_program){ .name = rules[i].program,
 						       .function = rules[i].function,
 						       .tells = rules[i].tells,
 						       .state = LOADER_MISSING };
-		if (btf)
-			programs[i].state = rule_state(&rules[i], btf);
+		if (known)
+			programs[i].state = rule_state(&rules[i]);
 		if (all || programs[i].state != LOADER_READY)
 			continue;
-		programs[i].error = probe_one(btf, i);
+		programs[i].error = probe_one(i);
 		if (programs[i].error)
 			programs[i].state = LOADER_REFUSED;
 	}
-	btf__free(btf);
 	*out = programs;
 	return RULES;
 }
