@@ -137,6 +137,36 @@ static void kernel_ask(const char *name, const char *member)
 		kernel[kernel_count++] = (struct kernel_name){ .name = name, .member = member };
 }
 
+/* Says what the program attaches to, which libbpf would look for in all of the kernel's BTF. */
+static int set_target(struct bpf_program *program, struct bpf_prog_load_opts *opts,
+		      long cookie __attribute__((unused)))
+{
+	const char *name = bpf_program__name(program);
+
+	for (size_t i = 0; i < RULES; i++)
+		if (!strcmp(rules[i].program, name))
+			opts->attach_btf_id = kernel_name(rules[i].function)->id;
+	return opts->attach_btf_id ? 0 : -ENOENT;
+}
+
+/* Once, before an object is opened. Should libbpf not take one, it looks for itself. */
+static void set_handlers(void)
+{
+	LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .prog_prepare_load_fn = set_target);
+	const struct {
+		const char *section;
+		enum bpf_attach_type type;
+	} sections[] = {
+		{ "fentry+", BPF_TRACE_FENTRY },
+		{ "fexit+", BPF_TRACE_FEXIT },
+		{ "iter+", BPF_TRACE_ITER },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sections); i++)
+		libbpf_register_prog_handler(sections[i].section, BPF_PROG_TYPE_TRACING,
+					     sections[i].type, &opts);
+}
+
 /* Once: the kernel stays the same. */
 static int kernel_read(void)
 {
@@ -155,6 +185,8 @@ static int kernel_read(void)
 	kernel_ask(TW_STRUCT, TW_MEMBER);
 	err = kernel_names_read(kernel, kernel_count);
 	done = !err;
+	if (done)
+		set_handlers();
 	return err;
 }
 
@@ -305,7 +337,7 @@ static int attach_all(struct loader *loader, char *reason, size_t size)
 
 		if (!bpf_program__autoload(program) || rules[i].iterator)
 			continue;
-		loader->links[i] = bpf_program__attach(program);
+		loader->links[i] = bpf_program__attach_trace(program);
 		if (loader->links[i])
 			continue;
 		snprintf(what, sizeof(what), "cannot attach to %s()", rules[i].function);
@@ -462,6 +494,7 @@ bool loader_has_btf(void)
 static int probe_one(size_t index)
 {
 	struct porttrace_bpf *skel = porttrace_bpf__open();
+	struct bpf_program *program;
 	struct bpf_link *link;
 	int err;
 
@@ -473,7 +506,9 @@ static int probe_one(size_t index)
 	set_options(skel, &(struct loader_options){ .buffer_size = 1 << 16 });
 	err = -porttrace_bpf__load(skel);
 	if (!err) {
-		link = bpf_program__attach(program_of(skel, &rules[index]));
+		program = program_of(skel, &rules[index]);
+		link = rules[index].iterator ? bpf_program__attach_iter(program, NULL)
+					     : bpf_program__attach_trace(program);
 		err = link ? 0 : errno;
 		bpf_link__destroy(link);
 	}
