@@ -283,9 +283,10 @@ static inline char *format_three(char *p, __u32 value)
 	return p + 3;
 }
 
-static inline char *format_micros(char *p, __u64 realtime_ns)
+/* Of a second, ns. */
+static inline char *format_micros(char *p, __u32 ns)
 {
-	__u32 us = realtime_ns % NS_PER_S / NS_PER_US;
+	__u32 us = ns / (__u32)NS_PER_US;
 
 	return format_three(format_three(p, us / 1000), us % 1000);
 }
@@ -293,20 +294,22 @@ static inline char *format_micros(char *p, __u64 realtime_ns)
 char *format_clock(struct format_time *cache, char *p, __u64 realtime_ns)
 {
 	p = format_cached(cache, p, realtime_ns / NS_PER_S, "%H:%M:%S.", 9, localtime_r);
-	return format_micros(p, realtime_ns);
+	return format_micros(p, realtime_ns % NS_PER_S);
 }
 
 char *format_datetime(struct format_time *cache, char *p, __u64 realtime_ns)
 {
 	p = format_cached(cache, p, realtime_ns / NS_PER_S, "%Y-%m-%d %H:%M:%S.", 20, localtime_r);
-	return format_micros(p, realtime_ns);
+	return format_micros(p, realtime_ns % NS_PER_S);
 }
 
 char *format_rfc3339(struct format_time *cache, char *p, __u64 realtime_ns)
 {
+	__u32 ns = realtime_ns % NS_PER_S;
+
 	p = format_cached(cache, p, realtime_ns / NS_PER_S, "%Y-%m-%dT%H:%M:%S.", 20, gmtime_r);
-	p = format_micros(p, realtime_ns);
-	p = format_three(p, realtime_ns % 1000);
+	p = format_micros(p, ns);
+	p = format_three(p, ns % (__u32)NS_PER_US);
 	*p++ = 'Z';
 	return p;
 }

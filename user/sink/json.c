@@ -71,8 +71,11 @@ static char *put_field(struct json_sink *json, char *p, const struct json_field 
 		return json_format_null(json_format_key(p, &field->key));
 	if (field->is_long)
 		return put_long(json, p, field, &value);
-	return json_format_value(&json->writer, json_format_key(p, &field->key),
-				 field->column->type, &value);
+	p = json_format_key(p, &field->key);
+	/* Most are, and are written without asking for their type again. */
+	if (field->column->type == COLUMN_U64)
+		return format_u64(p, value.u64);
+	return json_format_value(&json->writer, p, field->column->type, &value);
 }
 
 static bool is_unknown(const struct json_sink *json, const struct column *column,
