@@ -58,14 +58,15 @@ enum {
 	BPF_RB_AVAIL_DATA = 0,
 };
 
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-
+/* include/uapi/linux/in6.h: the same in every kernel, and read often. */
 struct in6_addr {
 	union {
 		__u8 u6_addr8[16];
 		__be32 u6_addr32[4];
 	} in6_u;
 };
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 typedef struct {
 	__s64 counter;
