@@ -62,7 +62,7 @@ say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)';)
 .SECONDARY:
 .PHONY: all run check deps clean install uninstall format lint help \
 	tests check-unit check-live check-kernels \
-	bench bench-check bench-load bench-scale bench-codec bench-user soak fuzz
+	bench bench-check bench-load bench-scale bench-codec bench-user soak fuzz $(FUZZ_TARGETS:%=%-run)
 
 all: $(BUILD)/porttrace
 
@@ -184,13 +184,14 @@ soak: deps
 # A corpus that is found stays in build/fuzz; what is in tests/fuzz is the beginning.
 fuzz: deps
 	@$(MAKE) --no-print-directory -s $(FUZZ_TARGETS)
-	$(Q)for target in $(notdir $(FUZZ_TARGETS)); do \
-		mkdir -p build/fuzz/corpus/$$target; \
-		build/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=10 \
-			-rss_limit_mb=1024 -print_final_stats=1 \
-			-artifact_prefix=build/fuzz/$$target- -dict=tests/fuzz/$$target.dict \
-			build/fuzz/corpus/$$target tests/fuzz/corpus/$$target || exit 1; \
-	done
+	@$(MAKE) --no-print-directory -s $(FUZZ_TARGETS:%=%-run)
+
+$(FUZZ_TARGETS:%=%-run): build/fuzz/%-run:
+	$(Q)mkdir -p build/fuzz/corpus/$*
+	$(Q)build/fuzz/$* -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=10 \
+		-rss_limit_mb=1024 -print_final_stats=1 \
+		-artifact_prefix=build/fuzz/$*- -dict=tests/fuzz/$*.dict \
+		build/fuzz/corpus/$* tests/fuzz/corpus/$*
 
 # The codec of recordings, on this machine.
 bench-codec: $(BUILD)/tests/bench/codec
