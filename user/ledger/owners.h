@@ -10,7 +10,7 @@
 #include "user/base/compare.h"
 #include "user/event/event.h"
 
-#define OWNERS_RECENT 256 /* a power of two */
+#define OWNERS_RECENT 1024 /* a power of two */
 
 struct owners_entry {
 	struct chain_link link;

@@ -34,7 +34,7 @@ struct totals_process {
 	struct totals_count count;
 };
 
-#define TOTALS_RECENT 64 /* a power of two */
+#define TOTALS_RECENT 1024 /* a power of two */
 
 /* Rows in the order of their first event. Zeroed: empty. Read its fields freely. */
 struct totals {
