@@ -401,7 +401,8 @@ static void a_loss_is_told(struct scene *scene)
 	assert_int_equal(tracer_stop(tracer), STATUS_LOST);
 	tracer_check_stream(tracer);
 	lost = event_number(tracer_last(tracer), "lost");
-	assert_in_range(lost, 100, 2200);
+	/* Without cookies (5.10) the third witness of a release may tell it once more. */
+	assert_in_range(lost, 100, 3300);
 	assert_int_equal(event_number(tracer_last(tracer), "attempted"),
 			 event_number(tracer_last(tracer), "delivered") + lost);
 	tracer_rewind(tracer);

@@ -116,7 +116,8 @@ static void check_loss(const struct loss *loss, struct tracer *recorder)
 		assert_true(i > place_of(loss->events, before));
 		assert_true(i < place_of(loss->events, found));
 	}
-	assert_in_range(lost, 100, 2 * LOSING + 1);
+	/* Without cookies (5.10) the third witness of a release may tell it once more. */
+	assert_in_range(lost, 100, 3 * LOSING + 1);
 	snprintf(text, sizeof(text), "%llu lost; ", lost);
 	assert_non_null(strstr(tracer_stderr(recorder), text));
 }
