@@ -253,9 +253,10 @@ static void a_further_subflow_is_no_worker_s(struct scene *scene)
 		      SERVER);
 	net_close(listener);
 	tracer_sync(scene->tracer);
-	/* the listener, two subflows */
-	assert_int_equal(tracer_count(scene->tracer, "event=alloc proto=tcp"), 3);
-	assert_int_equal(tracer_count(scene->tracer, "event=free proto=tcp"), 3);
+	/* the listener, two subflows; the server's end, too, may try one, and is refused */
+	assert_in_range(tracer_count(scene->tracer, "event=alloc proto=tcp"), 3, 4);
+	assert_int_equal(tracer_count(scene->tracer, "event=free proto=tcp"),
+			 tracer_count(scene->tracer, "event=alloc proto=tcp"));
 }
 
 /* What the spec promises of it. */
