@@ -112,6 +112,21 @@ static void a_function_is_no_struct(void **state)
 	btf__free(btf);
 }
 
+static void a_tracepoint_is_a_type(void **state)
+{
+	struct btf *btf = a_btf();
+	int function = add_function(btf, "f", 3), point;
+
+	(void)state;
+	add_function(btf, "btf_trace_point", 1);
+	btf__add_typedef(btf, "f", number);
+	point = btf__add_typedef(btf, "btf_trace_point", btf__add_ptr(btf, 0));
+	assert_int_equal(id_of(btf, "f", NULL), function);
+	assert_int_equal(id_of(btf, "btf_trace_point", NULL), point);
+	assert_int_equal(id_of(btf, "point", NULL), 0);
+	btf__free(btf);
+}
+
 /* Against libbpf's own search, one name among very many. */
 static void each_of_many_is_found(void **state)
 {
@@ -146,6 +161,7 @@ int main(void)
 		cmocka_unit_test(the_first_of_a_name_counts),
 		cmocka_unit_test(a_struct_must_have_the_member),
 		cmocka_unit_test(a_function_is_no_struct),
+		cmocka_unit_test(a_tracepoint_is_a_type),
 		cmocka_unit_test(each_of_many_is_found),
 	};
 

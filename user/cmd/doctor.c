@@ -133,10 +133,10 @@ static void examine_program(struct report *report, const struct loader_program *
 	if (program->state == LOADER_MISSING)
 		find(report, "program", VERDICT_BAD,
 		     "run a kernel that porttrace is tested on (docs/development.md)",
-		     "%s: the kernel has no traceable %s(), so it cannot be seen: %s",
-		     program->name, program->function, program->tells);
+		     "%s: the kernel has no traceable %s, so it cannot be seen: %s", program->name,
+		     program->function, program->tells);
 	if (program->state == LOADER_REFUSED)
-		find(report, "program", VERDICT_BAD, refusal_advice, "%s on %s() is refused: %s",
+		find(report, "program", VERDICT_BAD, refusal_advice, "%s on %s is refused: %s",
 		     program->name, program->function, strerror(program->error));
 }
 

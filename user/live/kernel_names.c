@@ -15,6 +15,15 @@ static bool is_named(const void *entries, __u32 entry, const void *key)
 	return !strcmp(names[entry].name, key);
 }
 
+static bool is_sought(const struct kernel_name *name, const struct btf_type *type)
+{
+	if (name->member)
+		return btf_is_struct(type);
+	if (kernel_tracepoint(name->name))
+		return btf_is_typedef(type);
+	return btf_is_func(type);
+}
+
 static void find_ids(struct kernel_name *names, const struct index *index, const struct btf *btf)
 {
 	__u32 types = btf__type_cnt(btf);
@@ -24,12 +33,11 @@ static void find_ids(struct kernel_name *names, const struct index *index, const
 		const char *text;
 		__u32 found;
 
-		if (!btf_is_func(type) && !btf_is_struct(type))
+		if (!btf_is_func(type) && !btf_is_struct(type) && !btf_is_typedef(type))
 			continue;
 		text = btf__name_by_offset(btf, type->name_off);
 		found = index_find(index, index_hash_text(text), is_named, names, text);
-		if (found != INDEX_NONE && !names[found].id &&
-		    btf_is_struct(type) == !!names[found].member)
+		if (found != INDEX_NONE && !names[found].id && is_sought(&names[found], type))
 			names[found].id = id;
 	}
 }
@@ -46,9 +54,9 @@ static void look_into(struct kernel_name *name, const struct btf *btf)
 {
 	const struct btf_type *type = btf__type_by_id(btf, name->id);
 
-	if (!name->member)
+	if (btf_is_func(type))
 		name->args = btf_vlen(btf__type_by_id(btf, type->type));
-	else if (!has_member(btf, type, name->member))
+	else if (name->member && !has_member(btf, type, name->member))
 		name->id = 0;
 }
 

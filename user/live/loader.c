@@ -28,7 +28,7 @@
  */
 struct rule {
 	const char *program;
-	const char *function;
+	const char *function; /* or a tracepoint, by its name in BTF */
 	const char *tells;
 	const char *unless;
 	unsigned int args; /* 0: any number */
@@ -81,7 +81,7 @@ static const struct rule rules[] = {
 	TCP(reset_saddr, inet_bhash2_reset_saddr, "a connect was refused (third witness)",
 	    .when = IF_PREEMPTED, .optional = true),
 	TCP(put_port, inet_put_port, "a socket let go (second witness)"),
-	TCP(destroy_sock, tcp_v4_destroy_sock, "a bound socket let go"),
+	TCP(destroy_sock, btf_trace_tcp_destroy_sock, "a bound socket let go"),
 	TCP(twsk_hashdance_schedule, inet_twsk_hashdance_schedule, "TIME_WAIT begins"),
 	TCP(twsk_hashdance, inet_twsk_hashdance, "TIME_WAIT begins (before 6.12)",
 	    .unless = "inet_twsk_hashdance_schedule"),
@@ -159,6 +159,7 @@ static void set_handlers(void)
 	} sections[] = {
 		{ "fentry+", BPF_TRACE_FENTRY },
 		{ "fexit+", BPF_TRACE_FEXIT },
+		{ "tp_btf+", BPF_TRACE_RAW_TP },
 		{ "iter+", BPF_TRACE_ITER },
 	};
 
@@ -188,6 +189,12 @@ static int kernel_read(void)
 	if (done)
 		set_handlers();
 	return err;
+}
+
+/* As people call it. */
+static const char *rule_place(const struct rule *rule)
+{
+	return kernel_tracepoint(rule->function) ?: rule->function;
 }
 
 static bool kernel_has(const char *name)
@@ -296,9 +303,9 @@ static int choose_programs(struct porttrace_bpf *skel, const struct loader_optio
 
 		if (wanted && state == LOADER_MISSING) {
 			snprintf(reason, size,
-				 "this kernel has no traceable %s(), without which it cannot be "
+				 "this kernel has no traceable %s, without which it cannot be "
 				 "seen: %s",
-				 rules[i].function, rules[i].tells);
+				 rule_place(&rules[i]), rules[i].tells);
 			return -EOPNOTSUPP;
 		}
 		bpf_program__set_autoload(program_of(skel, &rules[i]),
@@ -340,7 +347,7 @@ static int attach_all(struct loader *loader, char *reason, size_t size)
 		loader->links[i] = bpf_program__attach_trace(program);
 		if (loader->links[i])
 			continue;
-		snprintf(what, sizeof(what), "cannot attach to %s()", rules[i].function);
+		snprintf(what, sizeof(what), "cannot attach to %s", rule_place(&rules[i]));
 		return explain_failure(-errno, what, reason, size) == -EPERM ? -EPERM : -EOPNOTSUPP;
 	}
 	return 0;
@@ -536,7 +543,7 @@ size_t loader_probe(const struct loader_program **out)
 
 	for (size_t i = 0; i < RULES; i++) {
 		programs[i] = (struct loader_program){ .name = rules[i].program,
-						       .function = rules[i].function,
+						       .function = rule_place(&rules[i]),
 						       .tells = rules[i].tells,
 						       .state = LOADER_MISSING };
 		if (known)

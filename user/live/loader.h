@@ -34,7 +34,7 @@ enum loader_state {
 
 struct loader_program {
 	const char *name;
-	const char *function; /* of the kernel */
+	const char *function; /* of the kernel, or its tracepoint */
 	const char *tells;    /* the fact, in words */
 	enum loader_state state;
 	int error; /* LOADER_REFUSED: positive errno */
