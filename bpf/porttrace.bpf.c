@@ -131,7 +131,7 @@ static __always_inline void connect_got_port(struct sock *sk, __u16 port, __u32 
 	struct inflight *slot;
 	__u32 flags = 0;
 
-	if (sk->sk_protocol != IPPROTO_TCP || !wanted(&sk->__sk_common, port))
+	if (!wanted(&sk->__sk_common, port) || sk->sk_protocol != IPPROTO_TCP)
 		return;
 	slot = connect_slot(sk);
 	if (slot && slot->port == port)
@@ -446,16 +446,19 @@ int BPF_PROG(listen_end_v510, struct sock *sk, int backlog, int ret)
 
 /* ---- TCP: release ---------------------------------------------------------- */
 
-/* The identity of a TCP socket that holds a port which is asked for; else 0. */
+/*
+ * The identity of a TCP socket that holds a port which is asked for; else 0. Most have none:
+ * the accepted, and with a filter those of other ports.
+ */
 static __always_inline __u64 tcp_holder(struct sock *sk)
 {
-	__u16 port = sock_port(sk);
-	__u64 id;
+	__u64 id = sock_id_known(sk);
+	__u16 port;
 
-	if (!port || !port_wanted(port))
+	if (!id)
 		return 0;
-	id = sock_id_known(sk);
-	if (!id || sk->sk_protocol != IPPROTO_TCP || !netns_wanted(&sk->__sk_common))
+	port = sock_port(sk);
+	if (!port || !wanted(&sk->__sk_common, port) || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	return id;
 }
@@ -561,11 +564,10 @@ int BPF_PROG(put_port, struct sock *sk)
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(destroy_sock, struct sock *sk)
 {
-	__u64 id;
+	__u64 id = sock_id_known(sk);
 
-	if (sock_port(sk))
+	if (id && sock_port(sk))
 		return tcp_release(sk);
-	id = sock_id_known(sk);
 	if (id && sk->sk_protocol == IPPROTO_TCP && netns_wanted(&sk->__sk_common))
 		emit_release_late(sk, id, IPPROTO_TCP);
 	return 0;
