@@ -5,13 +5,11 @@
  * times, and prints what those took, in nanoseconds a connection. In a guest that
  * counts instructions a nanosecond is one instruction.
  *
- * The median of the rounds counts: what the kernel does once in a while (slabs, RCU,
- * timers) falls into one round or another, and is 250 instructions a connection in
- * rounds of 500, and now and then 2,000.
- *
- * A round is the time that its connections take, and then what the tracer still
- * runs until it has caught up: so each event is paid for in full, whether the
- * tracer reads at once or in batches. Time in which nobody runs does not count.
+ * A round is all that the CPU does while the connections are made and until the tracer has
+ * caught up, idle time left out: so each event is paid for in full, whether the tracer reads
+ * at once or in batches, and so is what the kernel puts off (RCU). On two CPUs, where it is the
+ * rate that is asked for, it is the time that the connections take, and then what the tracer
+ * still runs. The median of the rounds counts: timers and slabs fall into one or another.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -53,6 +51,7 @@ struct mode {
 	long long rest_ns; /* between rounds */
 	int processes;	   /* that share a round's connections; 0: one */
 	bool peers;	   /* its clients are those of peer.h */
+	bool rate;	   /* how many a second */
 	long long pace_ns; /* a connection begins so long after the one before */
 };
 
@@ -90,21 +89,39 @@ static void rest(long long ns)
 	nanosleep(&ts, NULL);
 }
 
+/* The first number in a file that format finds. */
+static long long read_number(const char *path, const char *format)
+{
+	FILE *file = fopen(path, "r");
+	char line[256];
+	long long number;
+
+	if (!file)
+		die(path);
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, format, &number) == 1) {
+			fclose(file);
+			return number;
+		}
+	fprintf(stderr, "load: there is no '%s' in %s\n", format, path);
+	exit(1);
+}
+
 /* How long the tracer has run since it began. */
 static long long tracer_ns(const struct load *load)
 {
 	char path[64];
-	long long ns;
-	FILE *file;
 
 	if (!load->tracer)
 		return 0;
 	snprintf(path, sizeof(path), "/proc/%s/schedstat", load->tracer);
-	file = fopen(path, "r");
-	if (!file || fscanf(file, "%lld", &ns) != 1)
-		die(path);
-	fclose(file);
-	return ns;
+	return read_number(path, "%lld");
+}
+
+/* How long the first CPU, of one the only one, has not been idle. */
+static long long busy_ns(void)
+{
+	return now_ns() - read_number("/proc/timer_list", " .idle_sleeptime : %lld nsecs");
 }
 
 /* ---- the modes --------------------------------------------------------------- */
@@ -242,8 +259,8 @@ static const struct mode modes[] = {
 	  .peers = true },
 	{ "refused", SOCK_STREAM, .prepare = prepare_refused, .connection = connection_refused },
 	/* for two CPUs, without -icount */
-	{ "flood", SOCK_STREAM, .connection = connection_rst, .processes = 2 },
-	{ "steady", SOCK_STREAM, .connection = connection_rst, .pace_ns = 4000000 },
+	{ "flood", SOCK_STREAM, .connection = connection_rst, .processes = 2, .rate = true },
+	{ "steady", SOCK_STREAM, .connection = connection_rst, .pace_ns = 4000000, .rate = true },
 };
 
 static const struct mode *mode_find(const char *name)
@@ -301,20 +318,22 @@ static void share_connections(const struct load *load, const struct mode *mode, 
 
 static struct cost run_round(const struct load *load, const struct mode *mode, int count)
 {
-	long long tracer_begin = tracer_ns(load), begin = now_ns();
-	long long took, tracer_then, tracer_rest;
+	long long tracer_begin = tracer_ns(load), busy = busy_ns(), begin = now_ns();
+	long long took, tracer, tracer_rest;
 
 	if (mode->processes)
 		share_connections(load, mode, count);
 	else
 		make_connections(load, mode, count);
 	took = now_ns() - begin;
-	tracer_then = tracer_ns(load);
+	tracer_rest = tracer_ns(load);
 	rest(load->catch_up_ns);
-	tracer_rest = tracer_ns(load) - tracer_then;
+	busy = busy_ns() - busy;
+	tracer = tracer_ns(load);
+	tracer_rest = tracer - tracer_rest;
 	rest(mode->rest_ns);
-	return (struct cost){ (took + tracer_rest) / count,
-			      (tracer_then - tracer_begin + tracer_rest) / count };
+	return (struct cost){ (mode->rate ? took + tracer_rest : busy) / count,
+			      (tracer - tracer_begin) / count };
 }
 
 static int compare(const void *a, const void *b)
