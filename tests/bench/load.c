@@ -7,9 +7,10 @@
  *
  * A round is all that the CPU does while the connections are made and until the tracer has
  * caught up, idle time left out: so each event is paid for in full, whether the tracer reads
- * at once or in batches, and so is what the kernel puts off (RCU). On two CPUs, where it is the
- * rate that is asked for, it is the time that the connections take, and then what the tracer
- * still runs. The median of the rounds counts: timers and slabs fall into one or another.
+ * at once or in batches, and so is what the kernel puts off (RCU). Where the kernel does not tell
+ * (7.x), and on two CPUs, where it is the rate that is asked for, it is the time that the
+ * connections take, and then what the tracer still runs. The median of the rounds counts: timers
+ * and slabs fall into one or another.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -89,22 +90,19 @@ static void rest(long long ns)
 	nanosleep(&ts, NULL);
 }
 
-/* The first number in a file that format finds. */
+/* The first number in a file that format finds; -1: there is none. */
 static long long read_number(const char *path, const char *format)
 {
 	FILE *file = fopen(path, "r");
+	long long number = -1;
 	char line[256];
-	long long number;
 
 	if (!file)
 		die(path);
-	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, format, &number) == 1) {
-			fclose(file);
-			return number;
-		}
-	fprintf(stderr, "load: there is no '%s' in %s\n", format, path);
-	exit(1);
+	while (number < 0 && fgets(line, sizeof(line), file))
+		sscanf(line, format, &number);
+	fclose(file);
+	return number;
 }
 
 /* How long the tracer has run since it began. */
@@ -118,10 +116,10 @@ static long long tracer_ns(const struct load *load)
 	return read_number(path, "%lld");
 }
 
-/* How long the first CPU, of one the only one, has not been idle. */
-static long long busy_ns(void)
+/* How long the first CPU, of one the only one, was idle; -1: the kernel does not tell. */
+static long long idle_ns(void)
 {
-	return now_ns() - read_number("/proc/timer_list", " .idle_sleeptime : %lld nsecs");
+	return read_number("/proc/timer_list", " .idle_sleeptime : %lld nsecs");
 }
 
 /* ---- the modes --------------------------------------------------------------- */
@@ -318,22 +316,23 @@ static void share_connections(const struct load *load, const struct mode *mode, 
 
 static struct cost run_round(const struct load *load, const struct mode *mode, int count)
 {
-	long long tracer_begin = tracer_ns(load), busy = busy_ns(), begin = now_ns();
-	long long took, tracer, tracer_rest;
+	long long tracer_begin = tracer_ns(load), idle = idle_ns(), begin = now_ns();
+	long long all, tracer_then, tracer;
 
 	if (mode->processes)
 		share_connections(load, mode, count);
 	else
 		make_connections(load, mode, count);
-	took = now_ns() - begin;
-	tracer_rest = tracer_ns(load);
+	all = now_ns() - begin;
+	tracer_then = tracer_ns(load);
 	rest(load->catch_up_ns);
-	busy = busy_ns() - busy;
 	tracer = tracer_ns(load);
-	tracer_rest = tracer - tracer_rest;
+	if (idle < 0 || mode->rate)
+		all += tracer - tracer_then;
+	else
+		all = now_ns() - begin - (idle_ns() - idle);
 	rest(mode->rest_ns);
-	return (struct cost){ (mode->rate ? took + tracer_rest : busy) / count,
-			      (tracer - tracer_begin) / count };
+	return (struct cost){ all / count, (tracer - tracer_begin) / count };
 }
 
 static int compare(const void *a, const void *b)

@@ -7,6 +7,7 @@
 
 #include "user/base/index.h"
 #include "user/base/pool.h"
+#include "user/stats/key.h"
 
 #define BUCKETS 4096 /* a power of two */
 
@@ -143,11 +144,6 @@ static __u32 *bucket_of(struct history *history, const struct pt_event *ev)
 	return &history->open[hash & (BUCKETS - 1)];
 }
 
-static bool owner_is_same(const struct pt_owner *a, const struct pt_owner *b)
-{
-	return a->known == b->known && (!a->known || (a->pid == b->pid && a->start == b->start));
-}
-
 /*
  * How well an event fits an open hold; 0: not at all. A socket can hold a port
  * twice: its TIME_WAIT, and itself anew. Without a cookie it is known by its
@@ -161,7 +157,8 @@ static int fit(const struct pt_event *hold, const struct pt_event *ev)
 	if (hold->port != ev->port || hold->sock != ev->sock ||
 	    !pt_space_is_same(&hold->space, &ev->space))
 		return 0;
-	if (!ev->sock && (!owner_is_same(&hold->owner, &ev->owner) || (!remote && hold->rport)))
+	if (!ev->sock &&
+	    (!key_process_is_equal(&hold->owner, &ev->owner) || (!remote && hold->rport)))
 		return 0;
 	return 1 + local + 2 * remote;
 }
