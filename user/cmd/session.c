@@ -333,7 +333,11 @@ static enum exit_status explain_ledger(const struct session *session)
 enum exit_status session_conclude(const struct session *session, int error)
 {
 	if (error) {
-		complain("cannot read the ring: %s", strerror(-error));
+		complain("cannot read the ring: %s",
+			 error == -EBADMSG
+				 ? "there is no record where one should begin, which only "
+				   "a fault of this kernel explains: please report it"
+				 : strerror(-error));
 		return STATUS_ERROR;
 	}
 	error = record_error(session);
