@@ -472,59 +472,57 @@ static __always_inline int tcp_release(struct sock *sk)
 	return 0;
 }
 
+/* A socket that let its port go before, unseen, still knows which one that was. */
+static __always_inline int tcp_released(struct sock *sk)
+{
+	__u64 id = sock_id_known(sk);
+
+	if (id && !sock_port(sk) && sk->sk_protocol == IPPROTO_TCP &&
+	    netns_wanted(&sk->__sk_common))
+		emit_release_late(sk, id, IPPROTO_TCP);
+	return 0;
+}
+
 /*
  * A connection is over, before its state is stored: a port that was not asked for by
  * number goes here; one that was stays until the socket is destroyed.
  */
-static __always_inline void tcp_closes(struct sock *sk)
+static __always_inline int tcp_closes(struct sock *sk)
 {
+	unsigned char state = sk->__sk_common.skc_state;
 	__u64 id = tcp_holder(sk);
 
 	if (!id)
-		return;
+		return 0;
 	if (!port_is_locked(sk))
 		emit_release(sk, id, IPPROTO_TCP);
-	else if (sk->__sk_common.skc_state != TCP_CLOSE)
+	else if (state != TCP_CLOSE && state != TCP_LISTEN)
 		emit_closed(sk, id);
-}
-
-/*
- * Where tasks are preempted inside programs: every end goes through here, so that of
- * this and inet_put_port() one is not skipped. It runs five times a connection.
- * And the second witness of a refused connect(), which ends here, its call
- * still open if the exit of inet_hash_connect was skipped.
- */
-SEC("fentry/tcp_set_state")
-int BPF_PROG(set_state, struct sock *sk, int state)
-{
-	struct inflight *slot;
-
-	if (state != TCP_CLOSE)
-		return 0;
-	if (sock_port(sk)) {
-		tcp_closes(sk);
-		return 0;
-	}
-	if (sk->__sk_common.skc_state != TCP_SYN_SENT)
-		return 0;
-	slot = connect_slot(sk);
-	if (slot)
-		connect_refused(sk, slot, 0);
 	return 0;
 }
 
 /*
- * Elsewhere: most ends, by a function that runs for nothing else. What it does not see
- * (connect(AF_UNSPEC), a close with linger 0) inet_put_port() tells.
+ * Most ends, by a function that runs for nothing else: tcp_set_state() runs five to nine times
+ * a connection. What it does not see (connect(AF_UNSPEC), a close with linger 0)
+ * inet_put_port() tells.
  */
 SEC("fentry/tcp_done")
 int BPF_PROG(done, struct sock *sk)
 {
-	tcp_closes(sk);
-	return 0;
+	return tcp_closes(sk);
 }
 
-/* There, of a listener whose named port stays until it is destroyed; its state is stored. */
+/*
+ * Where tasks are preempted inside programs, those too, so that of this and inet_put_port()
+ * one is not skipped. A socket that is closed already keeps its port.
+ */
+SEC("fentry/tcp_disconnect")
+int BPF_PROG(disconnect, struct sock *sk)
+{
+	return sk->__sk_common.skc_state == TCP_CLOSE ? 0 : tcp_closes(sk);
+}
+
+/* Of a listener whose named port stays until it is destroyed; its state is stored. */
 SEC("fentry/inet_csk_listen_stop")
 int BPF_PROG(listen_stop, struct sock *sk)
 {
@@ -536,9 +534,10 @@ int BPF_PROG(listen_stop, struct sock *sk)
 }
 
 /*
- * After that in tcp_v4_connect() and tcp_v6_connect(), where they fail; since 6.2.
- * And in tcp_disconnect(): there too a call that got a port, or had one, and whose
- * exit was skipped can still be open. No softirq connects: only where tasks are preempted.
+ * Where tcp_v4_connect() and tcp_v6_connect() fail, at the end, since 6.2: the second witness
+ * of a refused connect(), whose call is still open if the exit of inet_hash_connect was skipped,
+ * and of the port that goes with a later failure. And in tcp_disconnect(): there too a call that
+ * got a port, or had one, can still be open. No softirq connects: only where tasks are preempted.
  */
 SEC("fentry/inet_bhash2_reset_saddr")
 int BPF_PROG(reset_saddr, struct sock *sk)
@@ -547,7 +546,7 @@ int BPF_PROG(reset_saddr, struct sock *sk)
 
 	if (slot && !slot->told && !slot->port)
 		connect_refused(sk, slot, 0);
-	return 0;
+	return tcp_released(sk);
 }
 
 SEC("fentry/inet_put_port")
@@ -558,19 +557,12 @@ int BPF_PROG(put_port, struct sock *sk)
 
 /*
  * In tcp_v4_destroy_sock(), IPv6 too, where bottom halves are off: hardly ever skipped, and
- * entering a tracepoint's program costs two thirds of a function's. A socket that let its
- * port go before, unseen, still knows which one that was.
+ * entering a tracepoint's program costs two thirds of a function's.
  */
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(destroy_sock, struct sock *sk)
 {
-	__u64 id = sock_id_known(sk);
-
-	if (id && sock_port(sk))
-		return tcp_release(sk);
-	if (id && sk->sk_protocol == IPPROTO_TCP && netns_wanted(&sk->__sk_common))
-		emit_release_late(sk, id, IPPROTO_TCP);
-	return 0;
+	return sock_port(sk) ? tcp_release(sk) : tcp_released(sk);
 }
 
 /* ---- TCP: TIME_WAIT -------------------------------------------------------- */

@@ -33,14 +33,9 @@ struct rule {
 	const char *unless;
 	unsigned int args; /* 0: any number */
 	__u8 proto;
-	bool iterator; /* runs when asked to: not attached */
-	bool optional; /* another witness, where the kernel has it */
-	enum {
-		ALWAYS,
-		IF_PREEMPTED, /* where tasks are preempted inside programs, which skips others */
-		IF_NOT_PREEMPTED,
-	} when;
-	bool audit; /* for the audit, where the kernel has it */
+	bool iterator;	   /* runs when asked to: not attached */
+	bool optional;	   /* another witness, where the kernel has it */
+	bool if_preempted; /* where tasks are preempted inside programs, which skips others */
 };
 
 #define ROW(proto_, program_, function_, tells_, ...)                                              \
@@ -73,13 +68,11 @@ static const struct rule rules[] = {
 	TCP(inner_bind6_end, __inet6_bind, "the same, IPv6"),
 	TCP(listen_end, inet_csk_listen_start, "listen was refused (second witness)", .args = 1),
 	TCP(listen_end_v510, inet_csk_listen_start, "listen was refused (before 5.16)", .args = 2),
-	TCP(set_state, tcp_set_state, "a socket let go (first witness)", .when = IF_PREEMPTED),
-	TCP(done, tcp_done, "a socket let go (first witness, before 6.16)",
-	    .when = IF_NOT_PREEMPTED),
-	TCP(listen_stop, inet_csk_listen_stop, "a listener closed (before 6.16)",
-	    .when = IF_NOT_PREEMPTED),
-	TCP(reset_saddr, inet_bhash2_reset_saddr, "a connect was refused (third witness)",
-	    .when = IF_PREEMPTED, .optional = true),
+	TCP(done, tcp_done, "a socket let go (first witness)"),
+	TCP(disconnect, tcp_disconnect, "the same, cut off (since 6.16)", .if_preempted = true),
+	TCP(listen_stop, inet_csk_listen_stop, "a listener closed"),
+	TCP(reset_saddr, inet_bhash2_reset_saddr, "a connect was refused (second witness)",
+	    .if_preempted = true, .optional = true),
 	TCP(put_port, inet_put_port, "a socket let go (second witness)"),
 	TCP(destroy_sock, btf_trace_tcp_destroy_sock, "a bound socket let go"),
 	TCP(twsk_hashdance_schedule, inet_twsk_hashdance_schedule, "TIME_WAIT begins"),
@@ -241,7 +234,7 @@ static enum loader_state rule_state(const struct rule *rule)
 {
 	if (rule->unless && kernel_has(rule->unless))
 		return LOADER_ABSENT;
-	if (rule->when && (rule->when == IF_PREEMPTED) != kernel_preempts())
+	if (rule->if_preempted && !kernel_preempts())
 		return LOADER_ABSENT;
 	if (rule_fits(rule))
 		return LOADER_READY;
