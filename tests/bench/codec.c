@@ -55,7 +55,7 @@ static void generate(struct bench *bench)
 
 static void write_block(struct bench *bench, int number, const void **bytes, size_t *size)
 {
-	const struct block_info info = { .type = FORMAT_EVENTS, .address_base = 12345 };
+	const struct block_info info = { .type = FORMAT_EVENTS };
 	const union block_row *rows = &bench->rows[number * FORMAT_ROWS_MAX];
 
 	for (int i = 0; i < FORMAT_ROWS_MAX; i++)
@@ -139,7 +139,7 @@ static void bench_search(struct bench *bench, const struct port_set *ports)
 int main(int argc, char **argv)
 {
 	struct bench bench = { .rounds = argc > 1 ? (unsigned int)atoi(argv[1]) : 50,
-			       .writer = block_writer_new(),
+			       .writer = block_writer_new(12345),
 			       .reader = block_reader_new() };
 	struct port_set one = { 0 };
 

@@ -28,7 +28,7 @@ static int begin(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	f->writer = block_writer_new();
+	f->writer = block_writer_new(0);
 	f->reader = block_reader_new();
 	f->rows = calloc(FORMAT_ROWS_MAX, sizeof(*f->rows));
 	f->info.type = FORMAT_EVENTS;
@@ -160,6 +160,24 @@ static void test_blocks_are_independent(void **state)
 	assert_memory_equal(f->bytes, first, size);
 	expect_rows(f, 3000, NULL);
 	free(first);
+}
+
+/* One tid, one remote: the writer looks first for what came lately with the same. */
+static void test_what_is_nearly_the_same(void **state)
+{
+	struct fixture *f = *state;
+
+	for (__u32 i = 0; i < 300; i++) {
+		struct pt_rec_port *rec = &f->rows[i].port;
+
+		*rec = rec_port(PT_REC_ALLOC, 1000 + i, 1 + i, PT_VIA_CONNECT, 443);
+		rec->head.flags = i % 2 ? PT_F_KTHREAD : 0;
+		rec->task.comm[0] = (char)('a' + i % 3);
+		rec->task.pid += i % 5;
+		rec->tuple.laddr[15] = (__u8)(i % 7);
+	}
+	write_rows(f, 300);
+	expect_rows(f, 300, NULL);
 }
 
 static void test_lost_is_not_kept(void **state)
@@ -428,7 +446,9 @@ static void test_addresses_are_shifted(void **state)
 	struct fixture *f = *state;
 	__u64 random = 4;
 
-	f->info.address_base = BASE;
+	block_writer_free(f->writer);
+	f->writer = block_writer_new(BASE);
+	assert_non_null(f->writer);
 	for (unsigned int i = 0; i < 1000; i++) {
 		blocks_any_row(&random, blocks_kinds[i % 19], &f->rows[i]);
 		assert_int_equal(block_writer_add(f->writer, &f->rows[i].head), 0);
@@ -667,6 +687,7 @@ int main(void)
 		TEST(test_all_rows_of_a_block),
 		TEST(test_no_rows),
 		TEST(test_blocks_are_independent),
+		TEST(test_what_is_nearly_the_same),
 		TEST(test_lost_is_not_kept),
 		TEST(test_size_of_a_busy_host),
 		TEST(test_size_of_a_forking_server),

@@ -39,7 +39,7 @@ static int begin(void **state)
 	const void *bytes;
 	__u64 random = 11;
 
-	f->writer = block_writer_new();
+	f->writer = block_writer_new(0);
 	f->reader = block_reader_new();
 	for (unsigned int i = 0; i < ROWS; i++) {
 		blocks_any_row(&random, blocks_kinds[i % 19], &f->rows[i]);

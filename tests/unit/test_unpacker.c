@@ -51,7 +51,7 @@ static void make_block(struct block_writer *writer, unsigned int number, struct 
 static int begin(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct block_writer *writer = block_writer_new();
+	struct block_writer *writer = block_writer_new(0);
 
 	assert_int_equal(sched_getaffinity(0, sizeof(f->cpus), &f->cpus), 0);
 	for (unsigned int i = 0; i < BLOCKS; i++)

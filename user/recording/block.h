@@ -26,15 +26,13 @@ struct block_info {
 	/* As in struct sink_context: the paths of the rows' cgroups go into the block. */
 	const char *(*cgroup_path)(void *data, __u64 id);
 	void *cgroup_data;
-	/*
-	 * Subtracted from addresses of the kernel (tw; without cookies also sock, taker, kin), so
-	 * that none is told. Odd, so that none becomes 0.
-	 */
-	__u64 address_base;
 };
 
-/* Returns NULL if there is no memory. */
-struct block_writer *block_writer_new(void);
+/*
+ * address_base is subtracted from addresses of the kernel (tw; without cookies also sock, taker,
+ * kin), so that none is told. Odd, so that none becomes 0. Returns NULL if there is no memory.
+ */
+struct block_writer *block_writer_new(__u64 address_base);
 void block_writer_free(struct block_writer *writer);
 
 /*

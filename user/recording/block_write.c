@@ -21,12 +21,6 @@
 #define TUPLE_WORDS (sizeof(struct pt_tuple) / sizeof(__u64))
 #define CGROUP_WORDS 1
 
-/* A row can have so many numbers that are not known before the block is finished. */
-#define PENDING_MAX (PT_JR_NUMBERS + 1)
-#define HAS_PENDING                                                                                \
-	(FORMAT_HAS_TIME_WAIT | FORMAT_HAS_TAKER | FORMAT_HAS_KIN |                                \
-	 ((1 << PT_JR_NUMBERS) - 1) * FORMAT_HAS_NUMBERS)
-
 /* Bytes of a section as they gather, of columns_limit() size. */
 struct column {
 	__u8 *bytes;
@@ -36,18 +30,11 @@ struct column {
 struct block_writer {
 	__u32 rows;
 	__u64 first_ts, last_ts; /* of rows that have one */
-	__u64 ts;		 /* of the last of these */
+	__u64 ts, tw, taker;	 /* the last ones */
+	__u64 address_base;
 	struct column columns[FORMAT_SECTIONS_OF_ROWS];
 	struct dictionary classes, owners, tuples, cgroups;
-	/*
-	 * By row, since what is subtracted from an address is not told before
-	 * block_writer_finish(). pending: tw, taker, kin or numbers, for rows that have them.
-	 */
 	__u16 class_ids[FORMAT_ROWS_MAX];
-	__u16 owner_ids[FORMAT_ROWS_MAX];
-	__u64 socks[FORMAT_ROWS_MAX];
-	__u64 pending[FORMAT_ROWS_MAX * PENDING_MAX];
-	size_t pending_count;
 	struct sock_model model;
 	ZSTD_CCtx *zstd;
 	__u8 *cgroup_bytes; /* of FORMAT_SECTION_CGROUPS, cgroup_size of them allocated */
@@ -58,12 +45,13 @@ struct block_writer {
 
 _Static_assert(sizeof(struct pt_task) == DICTIONARY_WORDS * sizeof(__u64), "the largest entry");
 
-struct block_writer *block_writer_new(void)
+struct block_writer *block_writer_new(__u64 address_base)
 {
 	struct block_writer *writer = calloc(1, sizeof(*writer));
 
 	if (!writer)
 		return NULL;
+	writer->address_base = address_base;
 	writer->zstd = ZSTD_createCCtx();
 	if (!writer->zstd)
 		goto fail;
@@ -109,14 +97,14 @@ static void restart(struct column *column)
 static void empty(struct block_writer *writer)
 {
 	writer->rows = 0;
-	writer->ts = 0;
-	writer->pending_count = 0;
+	writer->ts = writer->tw = writer->taker = 0;
 	for (__u16 id = 1; id < FORMAT_SECTION_CGROUPS; id++)
 		restart(&writer->columns[id]);
 	dictionary_clear(&writer->classes);
 	dictionary_clear(&writer->owners);
 	dictionary_clear(&writer->tuples);
 	dictionary_clear(&writer->cgroups);
+	sock_model_clear(&writer->model);
 }
 
 /* ---- a row -------------------------------------------------------------------- */
@@ -126,9 +114,22 @@ static void put_number(struct block_writer *writer, __u16 id, __u64 value)
 	writer->columns[id].end = varint_put(writer->columns[id].end, value);
 }
 
-static void keep(struct block_writer *writer, __u64 value)
+static void put_difference(struct block_writer *writer, __u16 id, __u64 value, __u64 *last)
 {
-	writer->pending[writer->pending_count++] = value;
+	put_number(writer, id, zigzag(value - *last));
+	*last = value;
+}
+
+/* An address of the kernel as a recording tells it. */
+static __u64 shifted(const struct block_writer *writer, __u64 address)
+{
+	return address ? address - writer->address_base : 0;
+}
+
+/* The same of what tells a socket: a cookie, or where there are none its address. */
+static __u64 identity(const struct block_writer *writer, const struct pt_rec_head *row, __u64 sock)
+{
+	return row->netns_cookie & PT_NO_COOKIES ? shifted(writer, sock) : sock;
 }
 
 static bool is_zero(const void *bytes, size_t size)
@@ -138,123 +139,164 @@ static bool is_zero(const void *bytes, size_t size)
 	return !memcmp(bytes, zeros, size);
 }
 
-static void add_time(struct block_writer *writer, __u64 ts, struct format_class *class)
+/* These return what of the row there is: enum format_has. */
+
+static __u16 add_time(struct block_writer *writer, __u64 ts)
 {
 	if (!ts)
-		return;
-	class->has |= FORMAT_HAS_TIME;
-	put_number(writer, FORMAT_SECTION_TIMES, zigzag(ts - writer->ts));
-	writer->ts = ts;
+		return 0;
+	put_difference(writer, FORMAT_SECTION_TIMES, ts, &writer->ts);
 	if (!writer->first_ts || ts < writer->first_ts)
 		writer->first_ts = ts;
 	if (ts > writer->last_ts)
 		writer->last_ts = ts;
+	return FORMAT_HAS_TIME;
 }
 
-static void add_tuple(struct block_writer *writer, const struct pt_tuple *tuple,
-		      struct format_class *class)
+static __u16 add_sock(struct block_writer *writer, const struct pt_rec_head *row, __u32 owner)
+{
+	const struct sock_model_row about = { .port = row->port,
+					      .kind = row->kind,
+					      .owner = owner };
+	__u64 sock = identity(writer, row, row->sock);
+
+	if (!row->sock)
+		return 0;
+	put_number(writer, FORMAT_SECTION_SOCKS, sock_model_encode(&writer->model, &about, sock));
+	return FORMAT_HAS_SOCK;
+}
+
+static __u16 add_tuple(struct block_writer *writer, const struct pt_tuple *tuple)
 {
 	__u32 count = writer->tuples.count, id;
+	__u64 hint;
 
 	if (is_zero(tuple, sizeof(*tuple)))
-		return;
-	class->has |= FORMAT_HAS_TUPLE;
-	id = dictionary_put(&writer->tuples, tuple, TUPLE_WORDS);
+		return 0;
+	memcpy(&hint, tuple->raddr + sizeof(hint), sizeof(hint));
+	id = dictionary_put(&writer->tuples, tuple, TUPLE_WORDS, hint ^ tuple->rport);
 	put_number(writer, FORMAT_SECTION_TUPLE_IDS, count - id);
+	return FORMAT_HAS_TUPLE;
 }
 
-static void add_owner(struct block_writer *writer, const struct pt_task *owner,
-		      struct format_class *class)
+/* *number is the owner's in this block, if there is one. */
+static __u16 add_owner(struct block_writer *writer, const struct pt_task *owner, __u32 *number)
 {
-	__u32 count = writer->owners.count, id;
+	__u32 count = writer->owners.count;
 
 	if (is_zero(owner, sizeof(*owner)))
-		return;
-	class->has |= FORMAT_HAS_OWNER;
-	id = dictionary_put(&writer->owners, owner, OWNER_WORDS);
-	put_number(writer, FORMAT_SECTION_OWNER_IDS, count - id);
-	writer->owner_ids[writer->rows] = (__u16)id;
-	if (id == count)
-		dictionary_put(&writer->cgroups, &owner->cgroup, CGROUP_WORDS);
+		return 0;
+	*number = dictionary_put(&writer->owners, owner, OWNER_WORDS, owner->tid);
+	put_number(writer, FORMAT_SECTION_OWNER_IDS, count - *number);
+	if (*number == count)
+		dictionary_put(&writer->cgroups, &owner->cgroup, CGROUP_WORDS, owner->cgroup);
+	return FORMAT_HAS_OWNER;
 }
 
-static void add_tw(struct block_writer *writer, __u64 tw, struct format_class *class)
+static __u16 add_tw(struct block_writer *writer, __u64 tw)
 {
 	if (!tw)
-		return;
-	class->has |= FORMAT_HAS_TIME_WAIT;
-	keep(writer, tw);
+		return 0;
+	put_difference(writer, FORMAT_SECTION_TIME_WAITS, shifted(writer, tw), &writer->tw);
+	return FORMAT_HAS_TIME_WAIT;
 }
 
-static void add_port(struct block_writer *writer, const struct pt_rec_port *rec,
-		     struct format_class *class)
+static __u16 add_kin(struct block_writer *writer, const struct pt_rec_port *rec)
 {
-	add_tuple(writer, &rec->tuple, class);
-	if (!(rec->head.flags & PT_F_KIN)) {
-		add_owner(writer, &rec->task, class);
-	} else if (rec->kin.sock || rec->kin.port) {
-		class->has |= FORMAT_HAS_KIN;
-		keep(writer, rec->kin.sock);
-		keep(writer, rec->kin.port);
-	}
-	if (rec->search_ns) {
-		class->has |= FORMAT_HAS_SEARCH;
-		put_number(writer, FORMAT_SECTION_SEARCHES, rec->search_ns);
-	}
-	class->error = rec->error;
-	class->via = rec->via;
+	const struct pt_rec_head *head = &rec->head;
+
+	if (!rec->kin.sock && !rec->kin.port)
+		return 0;
+	put_number(
+		writer, FORMAT_SECTION_EXTRAS,
+		zigzag(identity(writer, head, rec->kin.sock) - identity(writer, head, head->sock)));
+	put_number(writer, FORMAT_SECTION_EXTRAS, rec->kin.port);
+	return FORMAT_HAS_KIN;
 }
 
-static void add_tw_end(struct block_writer *writer, const struct pt_rec_tw_end *rec,
-		       struct format_class *class)
+static __u16 add_port(struct block_writer *writer, const struct pt_rec_port *rec, __u32 *owner)
 {
-	add_tw(writer, rec->tw, class);
+	__u16 has = add_tuple(writer, &rec->tuple);
+
+	if (rec->head.flags & PT_F_KIN)
+		has |= add_kin(writer, rec);
+	else
+		has |= add_owner(writer, &rec->task, owner);
+	if (!rec->search_ns)
+		return has;
+	put_number(writer, FORMAT_SECTION_SEARCHES, rec->search_ns);
+	return has | FORMAT_HAS_SEARCH;
+}
+
+static __u16 add_tw_end(struct block_writer *writer, const struct pt_rec_tw_end *rec)
+{
+	__u16 has = add_tw(writer, rec->tw);
+
 	if (!rec->taker)
-		return;
-	class->has |= FORMAT_HAS_TAKER;
-	keep(writer, rec->taker);
+		return has;
+	put_difference(writer, FORMAT_SECTION_EXTRAS, identity(writer, &rec->head, rec->taker),
+		       &writer->taker);
+	return has | FORMAT_HAS_TAKER;
 }
 
-static void add_journal(struct block_writer *writer, const struct pt_rec_journal *rec,
-			struct format_class *class)
+static __u64 stored_number(const struct block_writer *writer, const struct pt_rec_journal *rec,
+			   unsigned int i)
 {
-	add_tuple(writer, &rec->tuple, class);
-	add_owner(writer, &rec->task, class);
-	add_tw(writer, rec->tw, class);
+	__u64 number = rec->numbers[i];
+
+	if (rec->head.kind == PT_JR_PORT && i == 0)
+		return identity(writer, &rec->head, number); /* the taker */
+	/* a time, mostly near that of the row */
+	return rec->head.kind == PT_JR_HOLD ? zigzag(number - rec->head.ts) : number;
+}
+
+static __u16 add_journal(struct block_writer *writer, const struct pt_rec_journal *rec,
+			 __u32 *owner)
+{
+	__u16 has = add_tuple(writer, &rec->tuple) | add_owner(writer, &rec->task, owner) |
+		    add_tw(writer, rec->tw);
+
 	for (unsigned int i = 0; i < PT_JR_NUMBERS; i++) {
 		if (!rec->numbers[i])
 			continue;
-		class->has |= (__u16)(FORMAT_HAS_NUMBERS << i);
-		/* a time, mostly near that of the row */
-		keep(writer, rec->head.kind == PT_JR_HOLD ? zigzag(rec->numbers[i] - rec->head.ts)
-							  : rec->numbers[i]);
+		put_number(writer, FORMAT_SECTION_EXTRAS, stored_number(writer, rec, i));
+		has |= (__u16)(FORMAT_HAS_NUMBERS << i);
 	}
-	class->via = rec->via;
+	return has;
 }
 
-static void add_body(struct block_writer *writer, const struct pt_rec_head *row,
-		     struct format_class *class)
+/* What a row of its kind has besides the head, and of that what belongs into the class. */
+static __u16 add_body(struct block_writer *writer, const struct pt_rec_head *row,
+		      struct format_class *class, __u32 *owner)
 {
 	switch (row->kind) {
 	case PT_REC_ALLOC:
 	case PT_REC_FAIL:
-		add_port(writer, (const struct pt_rec_port *)row, class);
-		break;
+		class->error = ((const struct pt_rec_port *)row)->error;
+		class->via = ((const struct pt_rec_port *)row)->via;
+		return add_port(writer, (const struct pt_rec_port *)row, owner);
 	case PT_REC_CONNECT:
 	case PT_REC_TW_BEGIN:
-		add_tuple(writer, &((const struct pt_rec_tuple *)row)->tuple, class);
-		add_tw(writer, ((const struct pt_rec_tuple *)row)->tw, class);
-		break;
+		return add_tuple(writer, &((const struct pt_rec_tuple *)row)->tuple) |
+		       add_tw(writer, ((const struct pt_rec_tuple *)row)->tw);
 	case PT_REC_TW_END:
-		add_tw_end(writer, (const struct pt_rec_tw_end *)row, class);
-		break;
+		return add_tw_end(writer, (const struct pt_rec_tw_end *)row);
 	case PT_REC_CLOSED:
 	case PT_REC_RELEASE:
 	case PT_REC_EMPTY:
-		break;
+		return 0;
 	default:
-		add_journal(writer, (const struct pt_rec_journal *)row, class);
+		class->via = ((const struct pt_rec_journal *)row)->via;
+		return add_journal(writer, (const struct pt_rec_journal *)row, owner);
 	}
+}
+
+static __u32 add_class(struct block_writer *writer, const struct format_class *class)
+{
+	__u64 words[CLASS_WORDS];
+
+	memcpy(words, class, sizeof(words));
+	return dictionary_put(&writer->classes, class, CLASS_WORDS, words[1] ^ words[3]);
 }
 
 int block_writer_add(struct block_writer *writer, const struct pt_rec_head *row)
@@ -264,26 +306,23 @@ int block_writer_add(struct block_writer *writer, const struct pt_rec_head *row)
 		.netns = row->netns,
 		.vrf = row->vrf,
 		.flags = row->flags,
-		.has = row->sock ? FORMAT_HAS_SOCK : 0,
 		.kind = row->kind,
 		.proto = row->proto,
 		.family = row->family,
 	};
 	struct column *ports = &writer->columns[FORMAT_SECTION_PORTS];
 	__u16 port = htole16(row->port);
+	__u32 owner = SOCK_MODEL_NO_OWNER;
 
 	if (writer->rows == FORMAT_ROWS_MAX)
 		return -E2BIG;
 	if (!writer->rows)
 		writer->first_ts = writer->last_ts = 0;
-	add_time(writer, row->ts, &class);
-	add_body(writer, row, &class);
-	writer->class_ids[writer->rows] =
-		(__u16)dictionary_put(&writer->classes, &class, CLASS_WORDS);
-	writer->socks[writer->rows] = row->sock;
+	class.has = add_body(writer, row, &class, &owner);
+	class.has |= add_time(writer, row->ts) | add_sock(writer, row, owner);
+	writer->class_ids[writer->rows++] = (__u16)add_class(writer, &class);
 	memcpy(ports->end, &port, sizeof(port));
 	ports->end += sizeof(port);
-	writer->rows++;
 	return 0;
 }
 
@@ -323,102 +362,6 @@ static void put_classes(struct block_writer *writer)
 		stored.has = htole16(stored.has);
 		memcpy(column->end, &stored, sizeof(stored));
 		column->end += sizeof(stored);
-	}
-}
-
-/* Of a row while the columns of addresses are written. */
-struct pending {
-	const struct format_class *class;
-	__u64 sock;
-	const __u64 *next; /* in block_writer.pending */
-	__u64 address_base;
-	__u64 identity_base; /* the same where addresses stand for cookies, else 0 */
-	__u64 tw, taker;     /* the last ones */
-};
-
-static __u64 shifted(__u64 address, __u64 base)
-{
-	return address ? address - base : 0;
-}
-
-static __u8 *put_difference(__u8 *p, __u64 value, __u64 *last)
-{
-	p = varint_put(p, zigzag(value - *last));
-	*last = value;
-	return p;
-}
-
-static __u8 *put_pending_numbers(__u8 *p, struct pending *row)
-{
-	for (unsigned int i = 0; i < PT_JR_NUMBERS; i++) {
-		__u64 number;
-
-		if (!(row->class->has & FORMAT_HAS_NUMBERS << i))
-			continue;
-		number = *row->next++;
-		if (row->class->kind == PT_JR_PORT && i == 0) /* the taker */
-			number = shifted(number, row->identity_base);
-		p = varint_put(p, number);
-	}
-	return p;
-}
-
-static void put_pending(struct block_writer *writer, struct pending *row)
-{
-	struct column *tws = &writer->columns[FORMAT_SECTION_TIME_WAITS];
-	struct column *extras = &writer->columns[FORMAT_SECTION_EXTRAS];
-	__u16 has = row->class->has;
-
-	if (has & FORMAT_HAS_TIME_WAIT)
-		tws->end = put_difference(tws->end, shifted(*row->next++, row->address_base),
-					  &row->tw);
-	if (has & FORMAT_HAS_TAKER)
-		extras->end = put_difference(extras->end, shifted(*row->next++, row->identity_base),
-					     &row->taker);
-	if (has & FORMAT_HAS_KIN) {
-		__u64 kin = shifted(*row->next++, row->identity_base);
-
-		extras->end = varint_put(extras->end, zigzag(kin - row->sock));
-		extras->end = varint_put(extras->end, *row->next++);
-	}
-	extras->end = put_pending_numbers(extras->end, row);
-}
-
-static struct sock_model_row about_row(const struct block_writer *writer, __u32 row,
-				       const struct format_class *class)
-{
-	struct sock_model_row about = { .kind = class->kind, .owner = SOCK_MODEL_NO_OWNER };
-
-	memcpy(&about.port, writer->columns[FORMAT_SECTION_PORTS].bytes + row * sizeof(__u16),
-	       sizeof(__u16));
-	about.port = le16toh(about.port);
-	if (class->has & FORMAT_HAS_OWNER)
-		about.owner = writer->owner_ids[row];
-	return about;
-}
-
-/* What had to wait for the base that is subtracted from addresses. */
-static void put_addresses(struct block_writer *writer, __u64 base)
-{
-	struct column *socks = &writer->columns[FORMAT_SECTION_SOCKS];
-	struct pending row = { .next = writer->pending, .address_base = base };
-
-	sock_model_clear(&writer->model);
-	restart(socks);
-	restart(&writer->columns[FORMAT_SECTION_TIME_WAITS]);
-	restart(&writer->columns[FORMAT_SECTION_EXTRAS]);
-	for (__u32 i = 0; i < writer->rows; i++) {
-		const struct format_class *class = class_at(writer, writer->class_ids[i]);
-		const struct sock_model_row about = about_row(writer, i, class);
-
-		row.class = class;
-		row.identity_base = class->netns_cookie & PT_NO_COOKIES ? base : 0;
-		row.sock = shifted(writer->socks[i], row.identity_base);
-		if (class->has & FORMAT_HAS_SOCK)
-			socks->end = varint_put(
-				socks->end, sock_model_encode(&writer->model, &about, row.sock));
-		if (class->has & HAS_PENDING)
-			put_pending(writer, &row);
 	}
 }
 
@@ -575,7 +518,6 @@ int block_writer_finish(struct block_writer *writer, const struct block_info *in
 	}
 	put_class_ids(writer);
 	put_dictionaries(writer);
-	put_addresses(writer, info->address_base);
 	if (put_cgroups(writer, info, &cgroups))
 		return -ENOMEM;
 	for (__u16 id = 1; id < FORMAT_SECTION_CGROUPS; id++) {

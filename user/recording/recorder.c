@@ -61,11 +61,14 @@ static int introduce(struct recorder *recorder)
 {
 	__u8 random[(DOCUMENT_RUN_LEN - 1) / 2];
 	struct utsname name;
+	__u64 base;
 
 	if (getrandom(random, sizeof(random), 0) != sizeof(random) ||
-	    getrandom(&recorder->address_base, sizeof(recorder->address_base), 0) !=
-		    sizeof(recorder->address_base))
+	    getrandom(&base, sizeof(base), 0) != sizeof(base))
 		return -EIO;
+	recorder->block = block_writer_new(base | 1);
+	if (!recorder->block)
+		return -ENOMEM;
 	for (size_t i = 0; i < sizeof(random); i++)
 		snprintf(recorder->run + 2 * i, 3, "%02x", random[i]);
 	uname(&name);
@@ -191,7 +194,6 @@ static struct recorder *make(const struct recorder_options *options)
 	recorder->clock.realtime = options->realtime;
 	recorder->clock.data = options->clock_data;
 	recorder->path = strdup(options->path);
-	recorder->block = block_writer_new();
 	recorder->syncer = syncer_new();
 	return recorder;
 }
@@ -246,7 +248,8 @@ static int start(struct recorder *recorder, struct parse_reason *why)
 		err = recorder->options.single ? open_file(recorder, why)
 					       : open_directory(recorder, why);
 	else
-		refuse(why, err, recorder->path, "no random numbers");
+		refuse(why, err, recorder->path,
+		       err == -ENOMEM ? strerror(ENOMEM) : "no random numbers");
 	if (err)
 		return err;
 	err = recorder_begin_segment(recorder);
@@ -262,7 +265,7 @@ int recorder_new(const struct recorder_options *options, struct recorder **out,
 	struct recorder *recorder = make(options);
 	int err = -ENOMEM;
 
-	if (recorder && recorder->path && recorder->block && recorder->syncer)
+	if (recorder && recorder->path && recorder->syncer)
 		err = start(recorder, why);
 	else
 		refuse(why, err, options->path, strerror(ENOMEM));

@@ -26,7 +26,6 @@ struct recorder {
 	struct syncer *syncer;
 	struct retention retention;
 	char run[DOCUMENT_RUN_LEN], boot[BOOT_LEN], host[HOST_LEN], kernel[HOST_LEN];
-	__u64 address_base;
 	int error; /* ended the recording; the rest of the calls return it */
 
 	/* The segment that is written; fd -1: none. */

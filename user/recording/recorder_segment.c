@@ -23,7 +23,6 @@ struct block_info recorder_block_info(struct recorder *recorder, enum format_blo
 		.sequence = sequence,
 		.cgroup_path = recorder->options.cgroup_path,
 		.cgroup_data = recorder->options.cgroup_data,
-		.address_base = recorder->address_base,
 	};
 }
 
