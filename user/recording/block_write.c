@@ -14,7 +14,16 @@
 #include "user/recording/sock_model.h"
 
 #define ZSTD_LEVEL 1
-#define COMPRESS_MIN 32 /* bytes; fewer are not worth zstd's own */
+#define ZSTD_LEVEL_OF_ENTRIES -1 /* what repeats in them is found all the same */
+/*
+ * Bytes of a column that are skipped where nothing repeats: mostly Huffman's code makes it
+ * smaller. zstd leaves that one out where bytes are skipped, unless it is told otherwise:
+ * ZSTD_c_literalCompressionMode, by the name that the stable part of zstd.h has for it.
+ */
+#define ZSTD_SKIP 8
+#define ZSTD_LITERALS_MODE ZSTD_c_experimentalParam5
+#define ZSTD_LITERALS_COMPRESSED 1
+#define COMPRESS_MIN 128 /* bytes; fewer are not worth zstd's tables */
 
 #define CLASS_WORDS (sizeof(struct format_class) / sizeof(__u64))
 #define OWNER_WORDS (sizeof(struct pt_task) / sizeof(__u64))
@@ -45,6 +54,15 @@ struct block_writer {
 
 _Static_assert(sizeof(struct pt_task) == DICTIONARY_WORDS * sizeof(__u64), "the largest entry");
 
+/* Of columns. A library that does not know the mode works longer, to the same end. */
+static void set_up_zstd(ZSTD_CCtx *zstd)
+{
+	ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL);
+	if (!ZSTD_isError(
+		    ZSTD_CCtx_setParameter(zstd, ZSTD_LITERALS_MODE, ZSTD_LITERALS_COMPRESSED)))
+		ZSTD_CCtx_setParameter(zstd, ZSTD_c_targetLength, ZSTD_SKIP);
+}
+
 struct block_writer *block_writer_new(__u64 address_base)
 {
 	struct block_writer *writer = calloc(1, sizeof(*writer));
@@ -55,6 +73,7 @@ struct block_writer *block_writer_new(__u64 address_base)
 	writer->zstd = ZSTD_createCCtx();
 	if (!writer->zstd)
 		goto fail;
+	set_up_zstd(writer->zstd);
 	for (__u16 id = 1; id < FORMAT_SECTION_CGROUPS; id++) {
 		struct column *column = &writer->columns[id];
 
@@ -418,6 +437,23 @@ struct source {
 	size_t size;
 };
 
+/* Returns the bytes, or an error of zstd: it did not get smaller. */
+static size_t compress(struct block_writer *writer, const struct source *source, __u8 *p)
+{
+	size_t room = source->size - 1;
+
+	switch (source->id) {
+	case FORMAT_SECTION_CLASSES:
+	case FORMAT_SECTION_OWNERS:
+	case FORMAT_SECTION_TUPLES:
+	case FORMAT_SECTION_CGROUPS:
+		return ZSTD_compressCCtx(writer->zstd, p, room, source->bytes, source->size,
+					 ZSTD_LEVEL_OF_ENTRIES);
+	default:
+		return ZSTD_compress2(writer->zstd, p, room, source->bytes, source->size);
+	}
+}
+
 /* Compressed into p, or as it is where that is no longer. Returns the bytes stored. */
 static size_t store(struct block_writer *writer, const struct source *source, __u8 *p, __u8 *codec)
 {
@@ -425,9 +461,7 @@ static size_t store(struct block_writer *writer, const struct source *source, __
 
 	*codec = FORMAT_ZSTD;
 	if (source->id != FORMAT_SECTION_PORTS && source->size >= COMPRESS_MIN) {
-		/* one byte less than it is: otherwise zstd gives up */
-		size = ZSTD_compressCCtx(writer->zstd, p, source->size - 1, source->bytes,
-					 source->size, ZSTD_LEVEL);
+		size = compress(writer, source, p);
 		if (!ZSTD_isError(size))
 			return size;
 	}
