@@ -260,6 +260,23 @@ static __u32 common_netns(const struct ledger_orphan *orphans, unsigned int coun
 	return orphans[0].space.netns;
 }
 
+static void adopt(struct upkeep *upkeep, const struct ledger_orphan *orphans, unsigned int count,
+		  __u64 ts)
+{
+	struct dump_result result = { 0 };
+	struct port_set ports = { 0 };
+	struct snapshot *snapshot;
+	int err;
+
+	for (unsigned int i = 0; i < count; i++)
+		port_set_add(&ports, orphans[i].port);
+	snapshot = dump(upkeep, common_netns(orphans, count), &ports, &result, &err);
+	if (snapshot)
+		pipeline_adopt(upkeep->pipeline, snapshot, ts, orphans, count);
+	note_dump(upkeep, "what a closed listener accepted", err);
+	snapshot_free(snapshot);
+}
+
 /*
  * Sockets that accept() returned share their listener's port. Those that outlive
  * its hold are found by a dump: one for all listeners that ended meanwhile.
@@ -268,22 +285,13 @@ static void look_after_orphans(struct upkeep *upkeep)
 {
 	struct ledger_orphan orphans[LEDGER_ORPHANS_MAX];
 	__u64 ts = now_ns();
-	struct dump_result result = { 0 };
-	struct port_set ports = { 0 };
-	struct snapshot *snapshot;
 	unsigned int count = 0;
-	int err;
 
 	while (count < LEDGER_ORPHANS_MAX &&
 	       pipeline_next_orphan(upkeep->pipeline, &orphans[count]))
-		port_set_add(&ports, orphans[count++].port);
-	if (!count || !upkeep->surveyed)
-		return;
-	snapshot = dump(upkeep, common_netns(orphans, count), &ports, &result, &err);
-	if (snapshot)
-		pipeline_adopt(upkeep->pipeline, snapshot, ts, orphans, count);
-	note_dump(upkeep, "what a closed listener accepted", err);
-	snapshot_free(snapshot);
+		count++;
+	if (count && upkeep->surveyed)
+		adopt(upkeep, orphans, count, ts);
 }
 
 /* ---- the audit --------------------------------------------------------------- */
