@@ -58,11 +58,31 @@ static void test_colliding_hashes(void **state)
 	index_free(&index);
 }
 
+/* A quarter as many as there are places. */
+static void test_short_hashes_of_neighbours(void **state)
+{
+	const __u64 firsts[] = { 0, 4096, 1ULL << 40, 0xffff888012345678ULL };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(firsts) / sizeof(firsts[0]); i++) {
+		bool taken[1 << 12] = { false };
+
+		for (__u64 key = firsts[i]; key < firsts[i] + 1024; key++) {
+			__u32 place = index_hash_bits(key, 12);
+
+			assert_in_range(place, 0, (1 << 12) - 1);
+			assert_false(taken[place]);
+			taken[place] = true;
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_finds_what_was_added),
 		cmocka_unit_test(test_colliding_hashes),
+		cmocka_unit_test(test_short_hashes_of_neighbours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,7 +46,14 @@ static inline __u32 index_hash(__u64 key)
 	return (__u32)(key ^ key >> 31);
 }
 
-/* The same of a text, FNV-1a's first; NULL is like an empty one. */
+/* One of so many bits by one multiplication, for what may collide: keys in a row do not. */
+static inline __u32 index_hash_bits(__u64 key, unsigned int bits)
+{
+	/* 2^64 by the golden ratio */
+	return (__u32)(key * 0x9e3779b97f4a7c15ULL >> (64 - bits));
+}
+
+/* index_hash() of a text, FNV-1a's first; NULL is like an empty one. */
 static inline __u32 index_hash_text(const char *text)
 {
 	__u64 hash = 0xcbf29ce484222325ULL;

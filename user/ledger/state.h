@@ -16,8 +16,8 @@
 #include "user/ledger/holds.h"
 #include "user/ledger/ledger.h"
 
-#define RECENT 4096 /* powers of two; a collision forgets one */
-#define BOUND 65536
+#define RECENT_BITS 12 /* a collision forgets one */
+#define BOUND_BITS 16
 
 /*
  * TCP_TIMEWAIT_LEN (include/net/tcp.h), no sysctl: tcp_time_wait() sets the timer to it, and
@@ -53,13 +53,13 @@ struct ledger {
 	struct ledger_orphan orphans[LEDGER_ORPHANS_MAX];
 	unsigned int orphans_first, orphans_count;
 	__u64 certain_since; /* the last resync, CLOCK_BOOTTIME, ns; 0: none */
-	struct release recent[RECENT];
-	struct binding bound[BOUND]; /* where each socket was last seen to get a port */
-	bool replays;		     /* rows of another ledger */
-	struct chain ranges;	     /* in_way.c's */
-	bool skips_crowd;	     /* nobody asks */
-	struct crowd *crowd;	     /* NULL: none is kept */
-	__u64 crowd_asked;	     /* the last time, CLOCK_BOOTTIME, ns */
+	struct release recent[1 << RECENT_BITS];
+	struct binding bound[1 << BOUND_BITS]; /* where each socket was last seen to get a port */
+	bool replays;			       /* rows of another ledger */
+	struct chain ranges;		       /* in_way.c's */
+	bool skips_crowd;		       /* nobody asks */
+	struct crowd *crowd;		       /* NULL: none is kept */
+	__u64 crowd_asked;		       /* the last time, CLOCK_BOOTTIME, ns */
 	/* While a keyframe is taken: where the next hold and TIME_WAIT belong. */
 	struct port_state *loaded_port;
 	__u32 loaded_hold;
@@ -85,7 +85,7 @@ static inline struct pt_space state_space(const struct pt_rec_head *head)
 static inline struct binding *state_bound(struct ledger *ledger, __u64 sock)
 {
 	/* cookies are handed out one by one: neighbours share a line of the CPU's cache */
-	return &ledger->bound[(index_hash(sock / 4) * 4 + sock % 4) & (BOUND - 1)];
+	return &ledger->bound[index_hash_bits(sock / 4, BOUND_BITS - 2) * 4 + sock % 4];
 }
 
 /* To whom records the ledger, now that it took this. */
@@ -150,7 +150,7 @@ void state_end_hold(struct ledger *ledger, const struct pt_rec_head *head, struc
 
 static inline __u32 state_recent_slot(__u64 sock)
 {
-	return index_hash(sock) & (RECENT - 1);
+	return index_hash_bits(sock, RECENT_BITS);
 }
 
 /* The socket itself holds no more. */

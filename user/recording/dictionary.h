@@ -14,11 +14,11 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "user/base/index.h"
 #include "user/recording/format.h"
 
 #define DICTIONARY_WORDS 8
 #define DICTIONARY_SLOTS (2 * FORMAT_ROWS_MAX)
-#define DICTIONARY_FACTOR 0x9e3779b97f4a7c15ULL
 
 #define DICTIONARY_RECENT_BITS 10
 
@@ -48,7 +48,7 @@ static inline __attribute__((always_inline)) __u32 dictionary_slot(__u64 seed, c
 
 	for (unsigned int i = 0; i < words; i++) {
 		memcpy(&word, (const char *)key + i * sizeof(word), sizeof(word));
-		hash = (hash ^ word) * DICTIONARY_FACTOR;
+		hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
 		hash ^= hash >> 32;
 	}
 	return hash & (DICTIONARY_SLOTS - 1);
@@ -86,8 +86,7 @@ dictionary_search(struct dictionary *dictionary, const void *key, unsigned int w
 static inline __attribute__((always_inline)) __u32
 dictionary_put(struct dictionary *dictionary, const void *key, unsigned int words, __u64 hint)
 {
-	__u16 *recent =
-		&dictionary->recent[hint * DICTIONARY_FACTOR >> (64 - DICTIONARY_RECENT_BITS)];
+	__u16 *recent = &dictionary->recent[index_hash_bits(hint, DICTIONARY_RECENT_BITS)];
 
 	if (*recent >= dictionary->count || !dictionary_is(dictionary, *recent, key, words))
 		*recent = (__u16)dictionary_search(dictionary, key, words);
