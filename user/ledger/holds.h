@@ -124,6 +124,21 @@ static inline struct tw *holds_tw_at(const struct holds *holds, __u32 number)
 	return number ? pool_at(&holds->tws, number) : NULL;
 }
 
+_Static_assert(sizeof(struct hold) == 88, "hold_clear() writes all of it");
+
+/* Field by field: so what the caller writes next need not be zeroed first. */
+static inline void hold_clear(struct hold *hold, __u32 next, __u32 owner)
+{
+	hold->next = next;
+	hold->tws = 0;
+	hold->owner = owner;
+	hold->crowd = 0;
+	hold->sock = hold->since = hold->open_until = 0;
+	hold->tuple = (struct pt_tuple){ .rport = 0 };
+	hold->sock_open = hold->connected = hold->listened = false;
+	hold->family = hold->via = 0;
+}
+
 /*
  * A new hold of the port, counted, behind its hold of the number last (0: before all); zeroed
  * but for owner, whose use is the hold's now (or given back: there is no memory). Returns its
@@ -139,7 +154,7 @@ static inline __u32 holds_add_behind(struct holds *holds, struct port_state *por
 		owners_drop(&holds->owners, owner);
 		return 0;
 	}
-	*holds_at(holds, number) = (struct hold){ .next = *link, .owner = owner };
+	hold_clear(holds_at(holds, number), *link, owner);
 	*link = number;
 	port->holders++;
 	return number;

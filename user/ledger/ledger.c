@@ -506,16 +506,21 @@ static int take_record(struct ledger *ledger, const struct pt_rec_head *head)
 	return taken < 0 ? taken : 0;
 }
 
+/* Out of line, since that is rare. */
+static __attribute__((noinline)) int take_after_loss(struct ledger *ledger,
+						     const struct pt_rec_head *head, __u32 lost)
+{
+	tell_loss(ledger, lost, ledger->last_record_ts, head->ts);
+	ledger->lost_stamp = head->lost;
+	return take_record(ledger, head);
+}
+
 int ledger_record(struct ledger *ledger, const struct pt_rec_head *head)
 {
 	/* below 0: stamped before a loss that ledger_lost() told already */
 	__s32 lost = (__s32)(head->lost - ledger->lost_stamp);
 
-	if (lost > 0) {
-		tell_loss(ledger, (__u64)lost, ledger->last_record_ts, head->ts);
-		ledger->lost_stamp = head->lost;
-	}
-	return take_record(ledger, head);
+	return lost > 0 ? take_after_loss(ledger, head, (__u32)lost) : take_record(ledger, head);
 }
 
 void ledger_lost(struct ledger *ledger, __u64 lost, __u64 now)
