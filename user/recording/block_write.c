@@ -355,14 +355,18 @@ static const struct format_class *class_at(const struct block_writer *writer, __
 static void put_class_ids(struct block_writer *writer)
 {
 	struct column *column = &writer->columns[FORMAT_SECTION_CLASS_IDS];
-	bool wide = writer->classes.count > 256;
+	__u8 *end = column->bytes;
 
-	restart(column);
-	for (__u32 i = 0; i < writer->rows; i++) {
-		*column->end++ = (__u8)writer->class_ids[i];
-		if (wide)
-			*column->end++ = (__u8)(writer->class_ids[i] >> 8);
-	}
+	if (writer->classes.count <= 256)
+		for (__u32 i = 0; i < writer->rows; i++)
+			*end++ = (__u8)writer->class_ids[i];
+	else
+		for (__u32 i = 0; i < writer->rows; i++, end += sizeof(__u16)) {
+			__u16 id = htole16(writer->class_ids[i]);
+
+			memcpy(end, &id, sizeof(id));
+		}
+	column->end = end;
 }
 
 static void put_classes(struct block_writer *writer)
