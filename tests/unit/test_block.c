@@ -202,6 +202,33 @@ static void test_size_of_a_busy_host(void **state)
 	assert_in_range(f->size, 1, FORMAT_ROWS_MAX * 8);
 }
 
+/* Of a block of so many rows of one process: how its OWNERS are stored. */
+static __u8 codec_of_owners(struct fixture *f, unsigned int rows)
+{
+	unsigned int number = 0;
+
+	for (unsigned int i = 0; i < rows; i++) {
+		struct pt_rec_port *rec = &f->rows[i].port;
+
+		*rec = rec_port(PT_REC_ALLOC, 1000 + i, 1 + i, PT_VIA_CONNECT, 443);
+		memcpy(rec->task.thread, rec->task.comm, PT_COMM_LEN);
+	}
+	write_rows(f, rows);
+	expect_rows(f, rows, NULL);
+	while (blocks_section((void *)f->bytes, number)->id != FORMAT_SECTION_OWNERS)
+		number++;
+	return blocks_section((void *)f->bytes, number)->codec;
+}
+
+/* It saves some bytes of a block, which are much only of a small one. */
+static void test_short_sections(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(codec_of_owners(f, 10), FORMAT_ZSTD);
+	assert_int_equal(codec_of_owners(f, 1000), FORMAT_RAW);
+}
+
 /* Each connection from a process of its own: in its dictionary, and nowhere else. */
 static void test_size_of_a_forking_server(void **state)
 {
@@ -690,6 +717,7 @@ int main(void)
 		TEST(test_what_is_nearly_the_same),
 		TEST(test_lost_is_not_kept),
 		TEST(test_size_of_a_busy_host),
+		TEST(test_short_sections),
 		TEST(test_size_of_a_forking_server),
 		TEST(test_class_ids_grow),
 		TEST(test_the_head_tells_of_the_block),

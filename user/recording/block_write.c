@@ -23,7 +23,10 @@
 #define ZSTD_SKIP 8
 #define ZSTD_LITERALS_MODE ZSTD_c_experimentalParam5
 #define ZSTD_LITERALS_COMPRESSED 1
-#define COMPRESS_MIN 128 /* bytes; fewer are not worth zstd's tables */
+/* Bytes of a section; fewer are not worth zstd's own, or where rows are many not its tables. */
+#define COMPRESS_MIN 32
+#define COMPRESS_MIN_OF_MANY 128
+#define COMPRESS_ROWS_A_BYTE 8
 
 #define CLASS_WORDS (sizeof(struct format_class) / sizeof(__u64))
 #define OWNER_WORDS (sizeof(struct pt_task) / sizeof(__u64))
@@ -458,13 +461,21 @@ static size_t compress(struct block_writer *writer, const struct source *source,
 	}
 }
 
+static bool is_worth_zstd(const struct source *source, __u32 rows)
+{
+	if (source->id == FORMAT_SECTION_PORTS || source->size < COMPRESS_MIN)
+		return false;
+	return source->size >= COMPRESS_MIN_OF_MANY || source->size >= rows / COMPRESS_ROWS_A_BYTE;
+}
+
 /* Compressed into p, or as it is where that is no longer. Returns the bytes stored. */
-static size_t store(struct block_writer *writer, const struct source *source, __u8 *p, __u8 *codec)
+static size_t store(struct block_writer *writer, const struct source *source, __u32 rows, __u8 *p,
+		    __u8 *codec)
 {
 	size_t size;
 
 	*codec = FORMAT_ZSTD;
-	if (source->id != FORMAT_SECTION_PORTS && source->size >= COMPRESS_MIN) {
+	if (is_worth_zstd(source, rows)) {
 		size = compress(writer, source, p);
 		if (!ZSTD_isError(size))
 			return size;
@@ -513,7 +524,8 @@ static ssize_t put_block(struct block_writer *writer, const struct block_info *i
 	for (unsigned int i = 0; i < about->sections; i++) {
 		struct format_section section = { .id = htole16(sources[i].id),
 						  .unpacked = htole32((__u32)sources[i].size) };
-		size_t stored = store(writer, &sources[i], writer->block + size, &section.codec);
+		size_t stored = store(writer, &sources[i], about->rows, writer->block + size,
+				      &section.codec);
 
 		section.stored = htole32((__u32)stored);
 		section.crc = htole32(crc32c(0, writer->block + size, stored));
