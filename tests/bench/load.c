@@ -6,11 +6,12 @@
  * counts instructions a nanosecond is one instruction.
  *
  * A round is all that the CPU does while the connections are made and until the tracer has
- * caught up, idle time left out: so each event is paid for in full, whether the tracer reads
- * at once or in batches, and so is what the kernel puts off (RCU). Where the kernel does not tell
- * (7.x), and on two CPUs, where it is the rate that is asked for, it is the time that the
- * connections take, and then what the tracer still runs. The median of the rounds counts: timers
- * and slabs fall into one or another.
+ * caught up, less what it does in as long when there are none: so each event is paid for in full,
+ * whether the tracer reads at once or in batches, and so is what the kernel puts off (RCU); but
+ * idle time is not, nor looks at an empty ring. These are told apart, by the second. Where the
+ * kernel does not tell (7.x), and on two CPUs, where it is the rate that is asked for, a round
+ * is the time that the connections take, and then what the tracer still runs. The median of the
+ * rounds counts: timers and slabs fall into one or another.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -56,10 +57,11 @@ struct mode {
 	long long pace_ns; /* a connection begins so long after the one before */
 };
 
-/* What a round costs by connection: in all, and in the tracer's own process. */
+/* What ran: in all, and in the tracer's own process. */
 struct cost {
 	long long all;
 	long long tracer;
+	long long standing; /* of a round: in a second without connections */
 };
 
 static void die(const char *what)
@@ -314,25 +316,39 @@ static void share_connections(const struct load *load, const struct mode *mode, 
 			exit(1);
 }
 
+static struct cost ran(const struct load *load)
+{
+	return (struct cost){ .all = now_ns() - idle_ns(), .tracer = tracer_ns(load) };
+}
+
+/* By connection. */
 static struct cost run_round(const struct load *load, const struct mode *mode, int count)
 {
-	long long tracer_begin = tracer_ns(load), idle = idle_ns(), begin = now_ns();
-	long long all, tracer_then, tracer;
+	struct cost begin = ran(load), then, caught_up, idle;
+	long long took = now_ns();
 
 	if (mode->processes)
 		share_connections(load, mode, count);
 	else
 		make_connections(load, mode, count);
-	all = now_ns() - begin;
-	tracer_then = tracer_ns(load);
+	took = now_ns() - took;
+	then = ran(load);
 	rest(load->catch_up_ns);
-	tracer = tracer_ns(load);
-	if (idle < 0 || mode->rate)
-		all += tracer - tracer_then;
-	else
-		all = now_ns() - begin - (idle_ns() - idle);
+	caught_up = ran(load);
+	rest(load->catch_up_ns);
+	idle = ran(load);
 	rest(mode->rest_ns);
-	return (struct cost){ all / count, (tracer - tracer_begin) / count };
+	idle.all -= caught_up.all;
+	idle.tracer -= caught_up.tracer;
+	if (idle_ns() < 0 || mode->rate) {
+		then.all = took + caught_up.tracer - then.tracer;
+		idle = (struct cost){ 0 };
+	} else {
+		then.all = caught_up.all - begin.all - idle.all;
+	}
+	return (struct cost){ then.all / count,
+			      (caught_up.tracer - begin.tracer - idle.tracer) / count,
+			      idle.all * 1000 / (load->catch_up_ns / 1000000) };
 }
 
 static int compare(const void *a, const void *b)
@@ -364,8 +380,9 @@ int main(int argc, char **argv)
 	for (int i = 0; i < rounds; i++)
 		costs[i] = run_round(&load, mode, count);
 	qsort(costs, (size_t)rounds, sizeof(costs[0]), compare);
-	/* the median, its tracer's part, the least, the most, connections in all */
-	printf("%lld %lld %lld %lld %d\n", costs[rounds / 2].all, costs[rounds / 2].tracer,
-	       costs[0].all, costs[rounds - 1].all, warm_up + rounds * count);
+	/* the median, its tracer's part, the least, the most, standing, connections in all */
+	printf("%lld %lld %lld %lld %lld %d\n", costs[rounds / 2].all, costs[rounds / 2].tracer,
+	       costs[0].all, costs[rounds - 1].all, costs[rounds / 2].standing,
+	       warm_up + rounds * count);
 	return 0;
 }
