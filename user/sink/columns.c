@@ -417,10 +417,7 @@ static void key_of_owner(struct column_key *key, const struct pt_event *ev)
 
 static void key_of_previous(struct column_key *key, const struct pt_event *ev)
 {
-	key->words[0] = ev->prev_known;
-	if (!ev->prev_known)
-		return;
-	key->words[0] |= (__u64)ev->prev_pid << 32;
+	key->words[0] = (__u64)ev->prev_pid << 32 | ev->prev_known;
 	memcpy(&key->words[1], ev->prev_comm, PT_COMM_LEN);
 }
 
@@ -430,25 +427,14 @@ void column_key_make(struct column_key *key, __u64 columns, enum column_of of,
 	key->columns = columns;
 	key->count = COLUMN_KEY_LEAST;
 	memset(key->words, 0, COLUMN_KEY_LEAST * sizeof(*key->words));
-	switch (of) {
-	case COLUMN_OF_EVENT:
-		break; /* has none */
-	case COLUMN_OF_KIND:
-		key->words[0] = (__u64)ev->type << 16 | ev->space.proto << 8 | ev->family;
-		break;
-	case COLUMN_OF_TUPLE:
+	if (column_key_word(&key->words[0], of, ev))
+		return;
+	if (of == COLUMN_OF_TUPLE)
 		key_of_tuple(key, ev);
-		break;
-	case COLUMN_OF_OWNER:
+	else if (of == COLUMN_OF_OWNER)
 		key_of_owner(key, ev);
-		break;
-	case COLUMN_OF_WAY:
-		key->words[0] = (__u64)ev->space.vrf << 32 | ev->via << 8 | ev->space.proto;
-		break;
-	case COLUMN_OF_PREVIOUS:
+	else
 		key_of_previous(key, ev);
-		break;
-	}
 }
 
 _Static_assert(PT_COMM_LEN == 2 * sizeof(__u64), "the words that a key has for a name");

@@ -110,6 +110,24 @@ struct column_key {
 	__u64 words[COLUMN_KEY_WORDS];
 };
 
+/* The words of a key that has only one. Returns whether it has. */
+static inline bool column_key_word(__u64 *word, enum column_of of, const struct pt_event *ev)
+{
+	switch (of) {
+	case COLUMN_OF_KIND:
+		*word = (__u64)ev->type << 16 | ev->space.proto << 8 | ev->family;
+		return true;
+	case COLUMN_OF_WAY:
+		*word = (__u64)ev->space.vrf << 32 | ev->via << 8 | ev->space.proto;
+		return true;
+	case COLUMN_OF_PREVIOUS:
+		*word = 0;
+		return !ev->prev_known;
+	default:
+		return false;
+	}
+}
+
 /* of is not COLUMN_OF_EVENT. */
 void column_key_make(struct column_key *key, __u64 columns, enum column_of of,
 		     const struct pt_event *ev);

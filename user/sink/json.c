@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/index.h"
 #include "user/base/out.h"
 #include "user/sink/blockers.h"
 #include "user/sink/columns.h"
@@ -14,7 +15,16 @@
 struct json_field {
 	struct json_key key;
 	const struct column *column;
-	bool is_long;
+	bool is_long, is_number;
+};
+
+/* The text of a run whose key is one word, if it is short. */
+#define SHORT_MAX 64
+#define SHORT_BITS 2
+struct json_short {
+	__u64 word;
+	size_t len; /* 0: there is none */
+	char text[SHORT_MAX];
 };
 
 /* Fields one behind the other that are of one thing, whose text is kept; or a single field. */
@@ -25,6 +35,7 @@ struct json_run {
 	const struct column *learnt;  /* NULL: none of them is */
 	__u64 columns;		      /* as in struct column_key */
 	const struct memo_text *last; /* of memo_find_again() */
+	struct json_short shorts[1 << SHORT_BITS];
 };
 
 /* Of a type of event. */
@@ -73,7 +84,7 @@ static char *put_field(struct json_sink *json, char *p, const struct json_field 
 		return put_long(json, p, field, &value);
 	p = json_format_key(p, &field->key);
 	/* Most are, and are written without asking for their type again. */
-	if (field->column->type == COLUMN_U64)
+	if (field->is_number)
 		return format_u64(p, value.u64);
 	return json_format_value(&json->writer, p, field->column->type, &value);
 }
@@ -106,12 +117,43 @@ static char *put_new_run(struct json_sink *json, char *p, const struct json_run 
 	return out_reserve(out, ROOM);
 }
 
+static char *put_new_short(struct json_sink *json, char *p, const struct json_run *run,
+			   struct json_short *text, __u64 word, const struct pt_event *ev)
+{
+	const char *begin = p;
+
+	for (const struct json_field *field = run->fields; field != run->end; field++)
+		p = put_field(json, p, field, ev);
+	text->len = 0;
+	if (p - begin > SHORT_MAX)
+		return p;
+	text->word = word;
+	text->len = (size_t)(p - begin);
+	memcpy(text->text, begin, text->len);
+	return p;
+}
+
+/* What is of one word is in no text's way, and is copied by a few moves. */
+static char *put_short(struct json_sink *json, char *p, struct json_run *run, __u64 word,
+		       const struct pt_event *ev)
+{
+	struct json_short *text = &run->shorts[index_hash_bits(word, SHORT_BITS)];
+
+	if (!text->len || text->word != word)
+		return put_new_short(json, p, run, text, word, ev);
+	memcpy(p, text->text, SHORT_MAX);
+	return p + text->len;
+}
+
 static char *put_run(struct json_sink *json, char *p, struct json_run *run,
 		     const struct pt_event *ev)
 {
 	const struct memo_text *text;
 	struct column_key key;
+	__u64 word;
 
+	if (column_key_word(&word, run->of, ev))
+		return put_short(json, p, run, word, ev);
 	column_key_make(&key, run->columns, run->of, ev);
 	text = memo_find_again(&json->memo, &key, &run->last);
 	if (!text || (text->note == OPEN && !is_unknown(json, run->learnt, ev)))
@@ -160,6 +202,7 @@ static void add_column(struct json_object *object, unsigned int place)
 
 	json_key_make(&field->key, !object->fields_count++, column->key);
 	field->column = column;
+	field->is_number = column->type == COLUMN_U64 || column->type == COLUMN_DURATION;
 	field->is_long = column->type == COLUMN_TEXT || column->type == COLUMN_BLOCKERS;
 	if (object->runs_count && column->of != COLUMN_OF_EVENT && run[-1].of == column->of) {
 		run--;
