@@ -150,10 +150,10 @@ static inline bool column_key_is_equal(const struct column_key *a, const struct 
 		differs |= a->words[i] ^ b->words[i];
 	if (differs || a->count != b->count)
 		return false;
-	for (unsigned int i = COLUMN_KEY_LEAST; i < a->count; i++)
-		if (a->words[i] != b->words[i])
-			return false;
-	return true;
+	/* Two at a time: of counts that are odd, as the least one is. */
+	for (unsigned int i = COLUMN_KEY_LEAST; i < a->count; i += 2)
+		differs |= (a->words[i] ^ b->words[i]) | (a->words[i + 1] ^ b->words[i + 1]);
+	return !differs;
 }
 
 /* The same of one blocker: an object's members in JSON. */

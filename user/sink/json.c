@@ -73,19 +73,29 @@ static char *put_long(struct json_sink *json, char *p, const struct json_field *
 	return out_reserve(json->writer.out, ROOM);
 }
 
+/* What most fields are: without a call of its own, nor asking for the type again. */
+static inline char *put_number(const struct json_sink *json, char *p,
+			       const struct json_field *field, const struct pt_event *ev)
+{
+	union column_value value;
+	bool known = field->column->get(&json->ctx, ev, &value) == COLUMN_KNOWN;
+
+	p = json_format_key(p, &field->key);
+	return known ? format_u64(p, value.u64) : json_format_null(p);
+}
+
 static char *put_field(struct json_sink *json, char *p, const struct json_field *field,
 		       const struct pt_event *ev)
 {
 	union column_value value;
 
+	if (field->is_number)
+		return put_number(json, p, field, ev);
 	if (field->column->get(&json->ctx, ev, &value) != COLUMN_KNOWN)
 		return json_format_null(json_format_key(p, &field->key));
 	if (field->is_long)
 		return put_long(json, p, field, &value);
 	p = json_format_key(p, &field->key);
-	/* Most are, and are written without asking for their type again. */
-	if (field->is_number)
-		return format_u64(p, value.u64);
 	return json_format_value(&json->writer, p, field->column->type, &value);
 }
 
@@ -174,6 +184,8 @@ static int json_event(struct sink *sink, const struct pt_event *ev)
 	for (struct json_run *run = object->runs; run != end; run++)
 		if (run->kept)
 			p = put_run(json, p, run, ev);
+		else if (run->fields->is_number)
+			p = put_number(json, p, run->fields, ev);
 		else
 			p = put_field(json, p, run->fields, ev);
 	*p++ = '}';
