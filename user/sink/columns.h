@@ -60,6 +60,7 @@ enum column_of {
 	COLUMN_OF_OWNER,    /* its owner and network namespace */
 	COLUMN_OF_WAY,	    /* its via, protocol and VRF */
 	COLUMN_OF_PREVIOUS, /* who had the port before */
+	COLUMN_OF_OUTCOME,  /* its reuse or end */
 };
 
 struct column {
@@ -123,6 +124,9 @@ static inline bool column_key_word(__u64 *word, enum column_of of, const struct 
 	case COLUMN_OF_PREVIOUS:
 		*word = 0;
 		return !ev->prev_known;
+	case COLUMN_OF_OUTCOME:
+		*word = (__u64)ev->reuse << 32 | ev->end;
+		return true;
 	default:
 		return false;
 	}

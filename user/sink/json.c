@@ -220,9 +220,11 @@ static void add_column(struct json_object *object, unsigned int place)
 		run--;
 		run->kept = true;
 	} else {
-		/* A single field is written as quickly as its text is found. */
+		/* A single number is written as quickly as its text is found. */
+		bool kept = column->of != COLUMN_OF_EVENT && column->type == COLUMN_WORD;
+
 		object->runs_count++;
-		*run = (struct json_run){ .of = column->of, .fields = field };
+		*run = (struct json_run){ .kept = kept, .of = column->of, .fields = field };
 	}
 	run->end = field + 1;
 	run->columns |= 1ULL << place;
